@@ -24,8 +24,16 @@ G_BEGIN_DECLS
 /* Nesting of objects and arrays in one line; the protocol itself uses 5. */
 #define BAL_JSON_DEPTH_MAX 16u
 
+/* Values in one line (objects, arrays, strings, numbers, ...), and members in one object. A page of
+ * ranges needs three values a range. json-glib spends up to 200 bytes on a value of two. */
+#define BAL_JSON_VALUES_MAX 32768u
+#define BAL_JSON_MEMBERS_MAX 64u
+
 /* Ranges in one reply; 48 bytes each on the wire at most, so that a full page fits a reply line. */
 #define BAL_RANGES_PER_REPLY_MAX 8192u
+
+/* Commands that guest-info may list; qemu-ga has about 60. */
+#define BAL_COMMANDS_MAX 256u
 
 /* Pages of ranges that a host asks for in one enumeration (8192 * 64 ranges). */
 #define BAL_RANGE_PAGES_MAX 64u

@@ -9,8 +9,11 @@
  *
  * Ownership: plain structs are the caller's; _clear() frees what they point to. JsonObjects
  * returned are new references of the caller's.
- * Failure: BAL_PROTOCOL_ERROR, whose code names the class that goes on the wire. An output struct is
- * left cleared after a failure. No I/O here.
+ * Failure: a request that is refused sets BAL_PROTOCOL_ERROR, whose code names the class that goes on
+ * the wire. A reply sets BAL_PROTOCOL_ERROR only for what the peer itself reported, and
+ * BAL_CODEC_ERROR_CONTENT when it is not what the schema says. An output struct is left cleared
+ * after a failure. Strings read from a peer are safe to print: either of a token's characters only
+ * or escaped by bal_escape_for_display(). No I/O here.
  */
 #pragma once
 
@@ -71,7 +74,8 @@ JsonObject *bal_request_build (const char *command, JsonObject *arguments, JsonN
 /* {"return": result, "id"}; takes ownership of @result. */
 JsonObject *bal_reply_build (JsonNode *result, JsonNode *id);
 
-/* {"error": {"class", "desc"}, "id"}. @failure in another domain goes as "GenericError". */
+/* {"error": {"class", "desc"}, "id"}. @failure in another domain goes as "GenericError"; bytes in its
+ * text that are not UTF-8 are replaced. */
 JsonObject *bal_reply_build_error (const GError *failure, JsonNode *id);
 
 /* Gives the "return" node of a reply (a borrowed reference), or sets @error to the error that the
@@ -147,9 +151,9 @@ gboolean bal_memory_info_parse (JsonNode *result, BalMemoryInfo *out, GError **e
 
 typedef struct
 {
-  guint64 min_length_bytes; /* default one page */
+  guint64 min_length_bytes; /* default 0: a range of one page already counts */
   guint64 from;             /* guest-physical address to begin at, default 0 */
-  guint max_ranges;         /* 1 to BAL_RANGES_PER_REPLY_MAX, the default */
+  guint max_ranges;         /* 1 to BAL_RANGES_PER_REPLY_MAX, the default; 0 builds the default */
 } BalFreeRangesArguments;
 
 gboolean bal_free_ranges_arguments_parse (JsonObject *arguments,
@@ -162,7 +166,8 @@ typedef struct
 {
   BalRanges *ranges;
   gboolean has_next;
-  guint64 next;          /* `from` of the next page, when has_next; always above the last `from` */
+  guint64 next;          /* `from` of the next page, when has_next; not before the last range's end,
+                          * never 0. NB: a reader checks that it is above the `from` it asked with */
   guint64 scanned_pages; /* cost of this page */
   guint64 elapsed_us;
 } BalFreeRanges;
