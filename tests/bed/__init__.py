@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The test bed: two libvirt hosts on one machine, and small Linux guests to move between them.
+
+    from bed import Bed, GuestSpec
+
+    with Bed() as bed:
+        guest = bed.guest(GuestSpec(name="g1", memory_mib=512))
+        guest.start(bed.src)
+        guest.canary_start(16)
+        bed.src.virsh("migrate", "--live", "--unsafe", "g1", bed.dst.uri)
+        guest.moved_to(bed.dst)
+        guest.canary_check()
+
+hosts.py holds the hosts, guest.py the guests, image.py what the guests boot from.
+For people: `python3 -m bed --help` in this folder's parent.
+"""
+
+from .guest import Guest, GuestError, GuestSpec
+from .hosts import Bed, BedError, Host
+
+__all__ = ["Bed", "BedError", "Guest", "GuestError", "GuestSpec", "Host"]

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Test guests: domain XML from a GuestSpec, and a Guest to start, drive and watch one.
+
+A guest runs guest-tool (tests/guest), which executes shell commands that arrive on a
+virtio-serial port of its own, so a test can ask the guest anything, on whichever host it is.
+"""
+
+import base64
+import dataclasses
+import functools
+import itertools
+import os
+import random
+import re
+import select
+import socket
+import subprocess
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+from . import image
+from .hosts import BedError, wait_until
+
+AGENT_CHANNEL = "org.ballast.guest_agent.0"
+TEST_CHANNEL = "org.ballast.test.0"
+
+BOOT_TIMEOUT = 120
+
+
+class GuestError(Exception):
+    """A guest did not do what was asked. Attributes: status (of a command, else None), output."""
+
+    def __init__(self, message, status=None, output=""):
+        super().__init__(message)
+        self.status = status
+        self.output = output
+
+
+@dataclasses.dataclass(frozen=True)
+class GuestSpec:
+    """What a guest is made of.
+
+    balloon: "virtio" or "none"; autodeflate: deflate on out-of-memory
+    virtio_mem_mib: size of a virtio-mem device beside memory_mib of boot RAM (0: no device);
+        virtio_mem_requested_mib: how much of it is plugged (default: all)
+    channel: the domain has the agent's channel; agent: the agent is started in the guest
+    disk_mib: qcow2 disk of that size (0: none), one file for both hosts, or with
+        shared_disk=False one on each host (for migrations that copy storage)
+    shared_memory: guest RAM in a shared memfd; default is private anonymous memory
+    persistent: defined in libvirt, not only running
+    """
+
+    name: str
+    memory_mib: int = 512
+    vcpus: int = 1
+    balloon: str = "virtio"
+    autodeflate: bool = False
+    virtio_mem_mib: int = 0
+    virtio_mem_requested_mib: int | None = None
+    channel: bool = True
+    agent: bool = True
+    kernel_args: str = ""
+    disk_mib: int = 0
+    shared_disk: bool = True
+    shared_memory: bool = False
+    persistent: bool = True
+    extra_devices: str = ""
+
+    def disk_path(self, bed):
+        """Where QEMU finds the disk (on a host, when the disk is not shared)."""
+        folder = bed.shared if self.shared_disk else "/var/lib/libvirt/images"
+        return os.path.join(folder, self.name + ".qcow2")
+
+    def domain_xml(self, bed, domain_type):
+        """The domain's XML on `bed`."""
+        total_mib = self.memory_mib + self.virtio_mem_mib
+        append = f"console=ttyS0 quiet panic=1 memhp_default_state=online_movable {self.kernel_args}"
+        if not self.agent:
+            append += " ballast.noagent"
+        return f"""\
+<domain type='{domain_type}'>
+  <name>{self.name}</name>
+  {f"<maxMemory slots='4' unit='MiB'>{total_mib + 1024}</maxMemory>" if self.virtio_mem_mib else ""}
+  <memory unit='MiB'>{total_mib}</memory>
+  <currentMemory unit='MiB'>{total_mib}</currentMemory>
+  {"<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" if self.shared_memory else ""}
+  <vcpu>{self.vcpus}</vcpu>
+  {self._numa_xml() if self.virtio_mem_mib else ""}
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>{bed.kernel}</kernel>
+    <initrd>{bed.initrd}</initrd>
+    <cmdline>{append.strip()}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <serial type='file'>
+      <source path='{os.path.join(bed.shared, self.name + ".console")}' append='on'/>
+      <target type='isa-serial' port='0'/>
+    </serial>
+    {self._channel_xml(TEST_CHANNEL)}
+    {self._channel_xml(AGENT_CHANNEL) if self.channel else ""}
+    <memballoon model='{self.balloon}'{" autodeflate='on'" if self.autodeflate else ""}/>
+    {self._disk_xml(bed) if self.disk_mib else ""}
+    {self._virtio_mem_xml() if self.virtio_mem_mib else ""}
+    {self.extra_devices}
+  </devices>
+</domain>
+"""
+
+    def _numa_xml(self):
+        return (f"<cpu><numa><cell id='0' cpus='0-{self.vcpus - 1}' memory='{self.memory_mib}' unit='MiB'/>"
+                "</numa></cpu>")
+
+    @staticmethod
+    def _channel_xml(name):
+        return f"<channel type='unix'><target type='virtio' name='{name}'/></channel>"
+
+    def _disk_xml(self, bed):
+        return ("<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/>"
+                f"<source file='{self.disk_path(bed)}'/><target dev='vda' bus='virtio'/></disk>")
+
+    def _virtio_mem_xml(self):
+        requested = self.virtio_mem_requested_mib
+        if requested is None:
+            requested = self.virtio_mem_mib
+        return (f"<memory model='virtio-mem'><target><size unit='MiB'>{self.virtio_mem_mib}</size><node>0</node>"
+                f"<block unit='MiB'>2</block><requested unit='MiB'>{requested}</requested></target></memory>")
+
+
+class _Line:
+    """Connection to the guest-tool server of one guest on one host."""
+
+    def __init__(self, path):
+        # A unix socket's address may not be longer than 107 bytes, a path in another mount
+        # namespace soon is: go through the folder's descriptor.
+        folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+        try:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            os.close(folder)
+        self._received = b""
+
+    def close(self):
+        self._socket.close()
+
+    def ask(self, number, command, timeout):
+        """(status, output) of `command`; replies to anything but `number` are dropped."""
+        encoded = base64.b64encode(command.encode()).decode()
+        deadline = time.monotonic() + timeout
+        # The leading newline ends whatever an earlier client left unfinished.
+        self._socket.settimeout(timeout)
+        self._socket.sendall(f"\n{number} {encoded}\n".encode())
+        while True:
+            while b"\n" in self._received:
+                line, self._received = self._received.split(b"\n", 1)
+                words = line.decode("ascii", "replace").split(" ")
+                if len(words) == 3 and words[0] == number:
+                    return int(words[1]), base64.b64decode(words[2]).decode("utf-8", "replace")
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+                raise TimeoutError
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionResetError("QEMU closed the connection")
+            self._received += data
+
+
+class Guest:
+    """One domain. `host` is where it runs (None: nowhere); tell it with moved_to()."""
+
+    def __init__(self, bed, spec):
+        self.bed = bed
+        self.spec = spec
+        self.name = spec.name
+        self.host = None
+        self._line = None
+        self._numbers = (f"{random.randrange(1 << 32):x}.{n}" for n in itertools.count())
+        self._canaries = itertools.count()
+        self._canary_files = []
+
+    def start(self, host, wait=True):
+        """Boots the guest on `host`; it answers when this returns, unless `wait` is false."""
+        if self.spec.disk_mib:
+            self._make_disk()
+        xml = os.path.join(self.bed.shared, self.name + ".xml")
+        with open(xml, "w", encoding="utf-8") as stream:
+            stream.write(self.spec.domain_xml(self.bed, domain_type()))
+        if self.spec.persistent:
+            host.virsh("define", xml)
+            host.virsh("start", self.name)
+        else:
+            host.virsh("create", xml)
+        self.host = host
+        if wait:
+            self.wait_ready()
+        return self
+
+    def _make_disk(self):
+        path = self.spec.disk_path(self.bed)
+        hosts = [self.bed.src] if self.spec.shared_disk else self.bed.hosts
+        for host in hosts:
+            host.run(["mkdir", "-p", os.path.dirname(path)])
+            host.run(["qemu-img", "create", "-q", "-f", "qcow2", path, f"{self.spec.disk_mib}M"])
+
+    def wait_ready(self, timeout=BOOT_TIMEOUT):
+        """Waits until the guest executes commands."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                # Short, as what is sent before the guest has opened its port may be lost.
+                self.shell("true", timeout=2)
+                return
+            except (GuestError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise GuestError(f"guest {self.name} does not answer; its console says:\n"
+                                     f"{self.console()[-2000:]}") from error
+                if self.state() not in ("running", "paused"):
+                    raise GuestError(f"guest {self.name} is {self.state()}; its console says:\n"
+                                     f"{self.console()[-2000:]}") from error
+                time.sleep(0.1)
+
+    def moved_to(self, host, wait=True):
+        """The guest now runs on `host`; checks that it does and answers there."""
+        self.disconnect()
+        self.host = host
+        if wait:
+            self.wait_ready(30)
+        return self
+
+    def locate(self):
+        """Follows the guest to the host where it is running, and returns that host or None."""
+        for host in self.bed.hosts:
+            if host.virsh("domstate", self.name, check=False).stdout.strip() == "running":
+                if host is not self.host:
+                    self.disconnect()
+                    self.host = host
+                return host
+        return None
+
+    def state(self):
+        """libvirt's word for the domain's state on its host, "gone" without a domain."""
+        result = self.host.virsh("domstate", self.name, check=False)
+        return result.stdout.strip() or "gone"
+
+    def disconnect(self):
+        """Gives the test channel up, for instance before the guest is saved."""
+        if self._line:
+            self._line.close()
+            self._line = None
+
+    def destroy(self):
+        """Ends and undefines the guest on both hosts and removes its files; never fails for what is not there."""
+        self.disconnect()
+        for host in self.bed.hosts:
+            host.virsh("destroy", self.name, check=False)
+            host.virsh("managedsave-remove", self.name, check=False)
+            host.virsh("undefine", self.name, "--snapshots-metadata", check=False)
+            if self.spec.disk_mib:
+                host.run(["rm", "-f", self.spec.disk_path(self.bed)])
+        try:
+            os.unlink(self._console_path())
+        except FileNotFoundError:
+            pass
+        self.host = None
+        self._canary_files = []
+
+    # What libvirt and the host's kernel know
+
+    def xml(self, *options):
+        """The live domain XML as an ElementTree element."""
+        return ElementTree.fromstring(self.host.virsh("dumpxml", self.name, *options).stdout)
+
+    def channel_path(self, channel):
+        """The host's path of a channel's socket."""
+        for element in self.xml().iterfind("devices/channel"):
+            target = element.find("target")
+            if target is not None and target.get("name") == channel:
+                source = element.find("source")
+                if source is not None and source.get("path"):
+                    return source.get("path")
+        raise GuestError(f"guest {self.name} has no channel {channel} on {self.host.name}")
+
+    def agent_socket_path(self):
+        """The path of the agent's socket as this process can open it."""
+        return self.host.path(self.channel_path(AGENT_CHANNEL))
+
+    @property
+    def qemu_pid(self):
+        """QEMU's pid as its host sees it."""
+        for folder in ("/run/libvirt/qemu", "/var/run/libvirt/qemu"):
+            pid = self.host.pid_of(f"{folder}/{self.name}.pid")
+            if pid is not None:
+                return pid
+        raise GuestError(f"guest {self.name} has no QEMU on {self.host.name}")
+
+    def rss_bytes(self):
+        """Resident memory of the guest's QEMU."""
+        status = self.host.read(f"/proc/{self.qemu_pid}/status")
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.M)[1]) * 1024
+
+    def qmp(self, json_command):
+        """Sends one QMP command through libvirt (taints the domain) and returns the text of the answer."""
+        return self.host.virsh("qemu-monitor-command", self.name, json_command).stdout
+
+    def _console_path(self):
+        return os.path.join(self.bed.shared, self.name + ".console")
+
+    def console(self):
+        """All that the guest has written to its serial console."""
+        try:
+            with open(self._console_path(), encoding="utf-8", errors="replace") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return ""
+
+    # What the guest knows
+
+    def shell(self, command, timeout=30, check=True):
+        """Runs a shell command in the guest and returns its output (stdout and stderr together).
+
+        Raises GuestError when it fails and `check` holds, and when no answer comes in time.
+        A command that gave no answer may or may not have run; the next one ends it.
+        """
+        status, output = self.shell_status(command, timeout)
+        if check and status != 0:
+            raise GuestError(f"guest {self.name}: {command}: exit status {status}\n{output}", status, output)
+        return output
+
+    def shell_status(self, command, timeout=30):
+        """(exit status, output) of a shell command in the guest."""
+        try:
+            if not self._line:
+                self._line = _Line(self.host.path(self.channel_path(TEST_CHANNEL)))
+            return self._line.ask(next(self._numbers), command, timeout)
+        except (OSError, TimeoutError) as error:
+            self.disconnect()
+            if isinstance(error, TimeoutError):
+                raise GuestError(f"guest {self.name}: {command}: no answer within {timeout} s") from error
+            raise GuestError(f"guest {self.name}: {command}: {error}") from error
+
+    def meminfo(self):
+        """/proc/meminfo as a dict of bytes (MemTotal, MemFree, MemAvailable, ...)."""
+        values = {}
+        for line in self.shell("cat /proc/meminfo").splitlines():
+            match = re.match(r"(\S+):\s+(\d+)( kB)?", line)
+            if match:
+                values[match[1]] = int(match[2]) * (1024 if match[3] else 1)
+        return values
+
+    def fill(self, mib, seed=None, hold=False, fragment=False, timeout=300):
+        """Writes `mib` MiB ("all": down to a small reserve) of incompressible data, then frees them.
+
+        hold: a process keeps them; fragment: it keeps 64 of every 256 KiB. Both return its pid.
+        Without either returns the MiB written.
+        """
+        if seed is None:
+            seed = random.randrange(1 << 63)
+        options = (" --hold" if hold else "") + (" --fragment" if fragment else "")
+        return int(self.shell(f"guest-tool fill {mib} {seed}{options}", timeout=timeout))
+
+    def verify_fill(self, mib, seed=None, timeout=300):
+        """Writes as fill() does and reads everything back; raises GuestError when it differs."""
+        if seed is None:
+            seed = random.randrange(1 << 63)
+        return int(self.shell(f"guest-tool fill {mib} {seed} --verify", timeout=timeout))
+
+    def canary_start(self, mib):
+        """Starts a process that keeps rewriting and verifying `mib` MiB."""
+        path = f"/run/canary.{next(self._canaries)}"
+        self.shell(f"guest-tool canary {mib} {random.randrange(1 << 63)} {path}", timeout=60)
+        self._canary_files.append(path)
+
+    def canary_check(self, timeout=60):
+        """Every canary has found its memory whole, in a full round begun after this call."""
+        for path in self._canary_files:
+            first = self._canary_rounds(path)
+            # The round under way began earlier; the one after it did not.
+            wait_until(lambda: self._canary_rounds(path) >= first + 2, timeout,
+                       f"canary {path} of guest {self.name} goes on", interval=0.2)
+
+    def _canary_rounds(self, path):
+        status = self.shell(f"cat {path}").strip()
+        match = re.fullmatch(r"ok (\d+)", status)
+        if not match:
+            raise AssertionError(f"guest {self.name}: memory is damaged: {status}")
+        return int(match[1])
+
+
+@functools.lru_cache(maxsize=1)
+def domain_type():
+    """"kvm" when a real guest boots with it on this machine, else "qemu" (software emulation)."""
+    return "kvm" if _kvm_boots() else "qemu"
+
+
+def _kvm_boots():
+    """/dev/kvm may be there and a guest hang with it all the same, so boot one; remembered until this machine reboots."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+        remembered = os.path.join(image.cache_dir(), "kvm-" + stream.read().strip())
+    try:
+        with open(remembered, encoding="ascii") as stream:
+            return stream.read() == "works"
+    except FileNotFoundError:
+        pass
+    works = _boot_with_kvm(20)
+    with tempfile.NamedTemporaryFile("w", dir=image.cache_dir(), delete=False) as stream:
+        stream.write("works" if works else "fails")
+    os.rename(stream.name, remembered)
+    return works
+
+
+def _boot_with_kvm(timeout):
+    base = image.base_image()
+    with tempfile.NamedTemporaryFile() as console:
+        with subprocess.Popen(
+                ["qemu-system-x86_64", "-accel", "kvm", "-m", "256", "-nodefaults", "-display", "none",
+                 "-serial", "file:" + console.name, "-kernel", base.kernel, "-initrd", base.initrd,
+                 "-append", "console=ttyS0 quiet"],
+                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as qemu:
+            try:
+                return wait_until(lambda: _says_ready(console.name) or qemu.poll() is not None and "ended",
+                                  timeout, "the KVM guest boots") is True
+            except TimeoutError:
+                return False
+            finally:
+                qemu.kill()
+
+
+def _says_ready(path):
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return "ballast-guest-ready" in stream.read()
+
+
+__all__ = ["AGENT_CHANNEL", "BedError", "Guest", "GuestError", "GuestSpec", "TEST_CHANNEL", "domain_type"]

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Shared parts of guest-tool (see guest-tool.c). Nothing here owns memory beyond the life
+ * of the process; functions returning int return an exit status and have already printed
+ * the reason of a failure to stderr.
+ */
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MIB ((size_t) 1024 * 1024)
+
+struct fill_options
+{
+  uint64_t mib;  /* ignored with all */
+  uint64_t seed;
+  bool all;      /* down to a small reserve, never into the OOM killer */
+  bool verify;   /* read everything back */
+  bool hold;     /* keep it in a background process */
+  bool fragment; /* as hold, but of every 256 KiB keep the first 64 KiB only */
+};
+
+/* xorshift64: as good as incompressible and about as fast as memory under emulation.
+ * @state must not be 0; noise_seed() never returns 0. */
+uint64_t noise_next (uint64_t *state);
+uint64_t noise_seed (uint64_t a, uint64_t b);
+
+/* The whole of @text as an unsigned decimal; false when it is anything else. */
+bool parse_u64 (const char *text, uint64_t *value);
+
+/* Forks. The child goes on with a session of its own, without the caller's stdout; the
+ * parent waits until the child calls background_ready() and then exits 0 after printing
+ * the child's pid, or exits 1 when the child dies first. Returns in the child only: a
+ * descriptor for background_ready(), or -1 when fork failed. */
+int background (void);
+void background_ready (int ready_fd);
+
+/* Writes pseudo-random data of @options->seed into anonymous memory. */
+int fill (const struct fill_options *options);
+
+/* Keeps @mib of memory whose content follows from @seed and a version number per block,
+ * rewrites block after block and verifies all of them, round after round, in the
+ * background. @status_file holds one line: "ok ROUNDS" or "CORRUPT block ...", after which
+ * it stops. The memory is not locked, so it may be swapped. */
+int canary (uint64_t mib, uint64_t seed, const char *status_file);
+
+/* Serves shell commands on the virtio-serial port called @port_name, for ever.
+ *
+ * Request: ID SP base64(command) LF; reply: ID SP exit-status SP base64(output) LF, output
+ * being stdout and stderr together and the status 128+N after signal N. One command runs
+ * at a time; a new request kills a running one (process group) and drops its reply: the
+ * host has given up on it. An unfinished line is forgotten when the host disconnects. */
+int serve (const char *port_name);
