@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/cancel.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct _BalCancel
+{
+  int fd;
+  gboolean requested;
+};
+
+BalCancel *
+bal_cancel_new (GError **error)
+{
+  BalCancel *self;
+  sigset_t signals;
+  int fd;
+
+  sigemptyset (&signals);
+  sigaddset (&signals, SIGINT);
+  sigaddset (&signals, SIGTERM);
+  sigaddset (&signals, SIGHUP);
+  pthread_sigmask (SIG_BLOCK, &signals, NULL);
+  fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0)
+    {
+      g_set_error (error,
+                   G_IO_ERROR,
+                   g_io_error_from_errno (errno),
+                   "Cannot listen for signals: %s; nothing was touched",
+                   g_strerror (errno));
+      return NULL;
+    }
+  self = g_new0 (BalCancel, 1);
+  self->fd = fd;
+  return self;
+}
+
+void
+bal_cancel_free (BalCancel *self)
+{
+  close (self->fd);
+  g_free (self);
+}
+
+gboolean
+bal_cancel_wait (BalCancel *self, guint wait_ms)
+{
+  struct pollfd poll_fd = { .fd = self->fd, .events = POLLIN };
+
+  if (!self->requested)
+    self->requested = poll (&poll_fd, 1, (int) MIN (wait_ms, G_MAXINT)) > 0;
+  return self->requested;
+}
+
+void
+bal_cancel_wait_fd (BalCancel *self, int fd, guint wait_ms)
+{
+  struct pollfd poll_fds[] = {
+    { .fd = fd, .events = POLLIN },
+    { .fd = self->requested ? -1 : self->fd, .events = POLLIN },
+  };
+
+  if (poll (poll_fds, G_N_ELEMENTS (poll_fds), (int) MIN (wait_ms, G_MAXINT)) > 0)
+    self->requested |= (poll_fds[1].revents & POLLIN) != 0;
+}
+
+gboolean
+bal_cancel_requested (BalCancel *self)
+{
+  return bal_cancel_wait (self, 0);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Cancel: Ctrl-C and its kin, as something that straight-line code can ask for and wait on.
+ *
+ * SIGINT, SIGTERM and SIGHUP are blocked in every thread and read from a signalfd, so that no
+ * handler runs anywhere and a signal is never lost, however long nobody looks.
+ *
+ * Ownership: the creator frees it. Failure: only bal_cancel_new() can fail.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct _BalCancel BalCancel;
+
+/* NB: before any other thread starts, since threads inherit the signal mask. */
+BalCancel *bal_cancel_new (GError **error);
+void bal_cancel_free (BalCancel *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalCancel, bal_cancel_free)
+
+/* TRUE once a signal came, and from then on. */
+gboolean bal_cancel_requested (BalCancel *self);
+
+/* Waits @wait_ms or until a signal comes; TRUE when one came, now or earlier. Does not wait when one
+ * came earlier. */
+gboolean bal_cancel_wait (BalCancel *self, guint wait_ms);
+
+/* Waits @wait_ms, until a signal comes that is the first, or until @fd can be read. */
+void bal_cancel_wait_fd (BalCancel *self, int fd, guint wait_ms);
+
+G_END_DECLS

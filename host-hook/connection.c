@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/connection.h"
+
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "host-hook/failure.h"
+
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_COUNT 6
+
+static gpointer
+run_events (gpointer data)
+{
+  while (virEventRunDefaultImpl () == 0)
+    ;
+  return NULL;
+}
+
+static void
+ignore_error (void *data, virErrorPtr libvirt_error)
+{
+}
+
+gboolean
+bal_connection_start_events (GError **error)
+{
+  virSetErrorFunc (NULL, ignore_error);
+  if (virInitialize () < 0 || virEventRegisterDefaultImpl () < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot start libvirt's event loop");
+  g_thread_unref (g_thread_new ("libvirt-events", run_events, NULL));
+  return TRUE;
+}
+
+virConnectPtr
+bal_connection_open (const char *uri, GError **error)
+{
+  virConnectPtr connection = virConnectOpenAuth (uri, virConnectAuthPtrDefault, 0);
+
+  if (!connection)
+    {
+      bal_failure_libvirt (error,
+                           BAL_EXIT_NOT_FOUND,
+                           "Cannot connect to %s",
+                           uri ? uri : "the default libvirt");
+      return NULL;
+    }
+  /* Refused by drivers that need none, such as a local test driver. */
+  virConnectSetKeepAlive (connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
+  return connection;
+}
+
+static GUri *
+connection_uri (virConnectPtr connection)
+{
+  g_autofree char *text = virConnectGetURI (connection);
+
+  return text ? g_uri_parse (text, G_URI_FLAGS_PARSE_RELAXED, NULL) : NULL;
+}
+
+gboolean
+bal_connection_is_local (virConnectPtr connection)
+{
+  g_autoptr (GUri) uri = connection_uri (connection);
+  const char *host = uri ? g_uri_get_host (uri) : NULL;
+
+  return uri && (!host || *host == '\0');
+}
+
+gboolean
+bal_connection_is_session (virConnectPtr connection)
+{
+  g_autoptr (GUri) uri = connection_uri (connection);
+
+  return uri && g_str_has_suffix (g_uri_get_path (uri), "/session");
+}
+
+virDomainPtr
+bal_domain_find (virConnectPtr connection, const char *name, GError **error)
+{
+  virDomainPtr domain = NULL;
+  guint64 id;
+
+  if (g_ascii_string_to_unsigned (name, 10, 0, G_MAXINT, &id, NULL))
+    domain = virDomainLookupByID (connection, (int) id);
+  if (!domain && g_uuid_string_is_valid (name))
+    domain = virDomainLookupByUUIDString (connection, name);
+  if (!domain)
+    domain = virDomainLookupByName (connection, name);
+  if (!domain)
+    bal_failure_libvirt (error,
+                         BAL_EXIT_NOT_FOUND,
+                         "There is no domain \"%s\", nothing was touched",
+                         name);
+  return domain;
+}
+
+gboolean
+bal_domain_read (virDomainPtr domain, BalDomainXml *out, char **xml, GError **error)
+{
+  g_autofree char *text = virDomainGetXMLDesc (domain, 0);
+
+  if (!text)
+    return bal_failure_libvirt (error,
+                                BAL_EXIT_FAILED,
+                                "Cannot read the XML of domain \"%s\"",
+                                virDomainGetName (domain));
+  if (!bal_domain_xml_parse (text, out, error))
+    return FALSE;
+  if (xml)
+    *xml = g_steal_pointer (&text);
+  return TRUE;
+}
+
+static BalDomainState
+state_of_active (virDomainPtr domain)
+{
+  virDomainJobInfo job = { 0 };
+  int state, reason;
+
+  if (virDomainGetState (domain, &state, &reason, 0) < 0)
+    return BAL_DOMAIN_UNKNOWN;
+  if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
+    return BAL_DOMAIN_POSTCOPY_FAILED;
+  if (state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED)
+    return BAL_DOMAIN_GONE;
+  if (state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED)
+    return BAL_DOMAIN_PAUSED;
+  if (virDomainGetJobInfo (domain, &job) < 0)
+    return BAL_DOMAIN_UNKNOWN;
+  return job.type == VIR_DOMAIN_JOB_NONE ? BAL_DOMAIN_RUNNING : BAL_DOMAIN_BUSY;
+}
+
+BalDomainState
+bal_domain_state (virConnectPtr connection, const char *uuid)
+{
+  g_autoptr (virDomain) domain = NULL;
+
+  if (!connection)
+    return BAL_DOMAIN_UNKNOWN;
+  domain = virDomainLookupByUUIDString (connection, uuid);
+  if (!domain)
+    return virGetLastErrorCode () == VIR_ERR_NO_DOMAIN ? BAL_DOMAIN_GONE : BAL_DOMAIN_UNKNOWN;
+  return state_of_active (domain);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/failure.h"
+
+#include <libvirt/virterror.h>
+
+#include "protocol/codec.h"
+
+G_DEFINE_QUARK (bal-failure-quark, bal_failure)
+
+BalExitCode
+bal_failure_exit_code (const GError *error)
+{
+  if (!error)
+    return BAL_EXIT_OK;
+  if (error->domain == BAL_FAILURE)
+    return error->code;
+  if (error->domain == G_OPTION_ERROR)
+    return BAL_EXIT_USAGE;
+  return BAL_EXIT_FAILED;
+}
+
+gboolean
+bal_failure_libvirt (GError **error, BalExitCode code, const char *format, ...)
+{
+  g_autofree char *what = NULL;
+  g_autofree char *reason = NULL;
+  const char *message = virGetLastErrorMessage ();
+  va_list arguments;
+
+  va_start (arguments, format);
+  what = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  reason = bal_escape_for_display (message);
+  g_set_error (error, BAL_FAILURE, code, "%s: libvirt says: %s", what, reason);
+  return FALSE;
+}

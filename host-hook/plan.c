@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/plan.h"
+
+/* State of one planning: what is still to be gained and what the guest can still spare. */
+typedef struct
+{
+  const BalFacts *facts;
+  const BalPolicy *policy;
+  BalPlan *plan;
+  guint64 gain_left_bytes;
+  guint64 spare_bytes; /* free above the headroom */
+} Planning;
+
+const char *
+bal_mechanism_name (BalMechanism mechanism)
+{
+  switch (mechanism)
+    {
+    case BAL_MECHANISM_VIRTIO_MEM:
+      return "virtio-mem";
+    case BAL_MECHANISM_HOLD:
+      return "hold";
+    case BAL_MECHANISM_BALLOON:
+      return "balloon";
+    case BAL_MECHANISM_TRIM:
+      return "page-cache";
+    }
+  g_assert_not_reached ();
+}
+
+static void
+plan_step_clear (gpointer data)
+{
+  BalPlanStep *step = data;
+
+  g_free (step->alias);
+}
+
+static void
+virtio_mem_facts_clear (gpointer data)
+{
+  BalVirtioMemFacts *device = data;
+
+  g_free (device->alias);
+}
+
+GArray *
+bal_virtio_mem_facts_new (void)
+{
+  GArray *devices = g_array_new (FALSE, TRUE, sizeof (BalVirtioMemFacts));
+
+  g_array_set_clear_func (devices, virtio_mem_facts_clear);
+  return devices;
+}
+
+void
+bal_facts_clear (BalFacts *self)
+{
+  g_free (self->agent_problem);
+  bal_memory_info_clear (&self->memory);
+  g_clear_pointer (&self->virtio_mem, g_array_unref);
+  *self = (BalFacts){ 0 };
+}
+
+void
+bal_plan_clear (BalPlan *self)
+{
+  g_clear_pointer (&self->steps, g_array_unref);
+  g_clear_pointer (&self->notes, g_ptr_array_unref);
+  g_free (self->why_nothing);
+  *self = (BalPlan){ 0 };
+}
+
+static void
+note (Planning *self, BalMechanism mechanism, const char *why)
+{
+  g_ptr_array_add (self->plan->notes,
+                   g_strdup_printf ("%s is not used: %s", bal_mechanism_name (mechanism), why));
+}
+
+static gboolean
+policy_allows (const BalPolicy *policy, BalMechanism mechanism)
+{
+  for (guint i = 0; i < policy->mechanisms->len; i++)
+    if (g_array_index (policy->mechanisms, BalMechanism, i) == mechanism)
+      return TRUE;
+  return FALSE;
+}
+
+/* Less memory in sight makes a guest with strict overcommit refuse allocations, and one that panics
+ * when memory runs out has no second chance: such guests keep what they have. */
+static const char *
+why_guest_needs_its_memory (const BalFacts *facts)
+{
+  if (!facts->agent_answers)
+    return NULL;
+  if (facts->memory.overcommit_mode == 2)
+    return "the guest runs with vm.overcommit_memory=2";
+  if (facts->memory.panic_on_oom != 0)
+    return "the guest runs with vm.panic_on_oom";
+  if (facts->memory.oom_kill_allocating_task)
+    return "the guest runs with vm.oom_kill_allocating_task";
+  return NULL;
+}
+
+/* Why nothing at all can be released, or NULL. */
+static const char *
+why_never (const BalFacts *facts, gboolean *is_warning)
+{
+  const char *guarded;
+
+  *is_warning = TRUE;
+  if (!facts->running)
+    return "the guest does not run";
+  if (facts->has_encryption)
+    return "the guest's memory is encrypted, the host cannot tell what is free";
+  guarded = why_guest_needs_its_memory (facts);
+  if (guarded)
+    return guarded;
+  if (!facts->guest_free_known)
+    return facts->agent_problem ? facts->agent_problem
+                                : "neither the guest agent nor the balloon tells what is free";
+
+  *is_warning = FALSE;
+  if (facts->guest_free_bytes == 0)
+    return "nothing is free in the guest";
+  if (facts->agent_answers && facts->memory.init_on_free == BAL_TRI_YES)
+    return "the guest zeroes memory when it frees it (init_on_free), nothing is to be gained";
+  return NULL;
+}
+
+static void
+add_step (Planning *self, BalPlanStep step)
+{
+  g_array_append_val (self->plan->steps, step);
+  if (step.mechanism == BAL_MECHANISM_TRIM)
+    return;
+  self->gain_left_bytes -= MIN (self->gain_left_bytes, step.bytes);
+  self->spare_bytes -= MIN (self->spare_bytes, step.bytes);
+}
+
+/* Freed page cache is backed memory that nobody needs: trimming makes gain out of it. */
+static void
+plan_page_cache (Planning *self)
+{
+  const BalFacts *facts = self->facts;
+  guint64 bytes = facts->memory.clean_cache_bytes;
+
+  if (self->policy->page_cache == BAL_PAGE_CACHE_KEEP || !facts->agent_answers)
+    return;
+  if (self->policy->page_cache == BAL_PAGE_CACHE_TRIM)
+    bytes /= 2;
+  if (bytes < self->policy->min_gain_bytes)
+    return;
+
+  add_step (self, (BalPlanStep){ .mechanism = BAL_MECHANISM_TRIM, .bytes = bytes });
+  self->gain_left_bytes += bytes;
+  self->spare_bytes += bytes;
+}
+
+/* The guest moves what it uses out of the way, so the device may give up any free memory, not just
+ * what is free in its own window; it is worth it when there is gain in the window. */
+static void
+plan_virtio_mem_device (Planning *self, const BalVirtioMemFacts *device)
+{
+  guint64 plugged_kib = MIN (device->current_kib, device->requested_kib);
+  guint64 release_kib = MIN (plugged_kib, self->spare_bytes / 1024);
+  guint64 gain_bytes = MIN (device->backed_free_bytes, self->gain_left_bytes);
+  BalPlanStep step = { .mechanism = BAL_MECHANISM_VIRTIO_MEM };
+
+  if (gain_bytes < self->policy->min_gain_bytes)
+    {
+      note (self, BAL_MECHANISM_VIRTIO_MEM, "too little is to be gained in its region");
+      return;
+    }
+  step.to_kib = plugged_kib - release_kib;
+  step.to_kib = (step.to_kib + device->block_kib - 1) / device->block_kib * device->block_kib;
+  if (step.to_kib >= plugged_kib)
+    {
+      note (self, BAL_MECHANISM_VIRTIO_MEM, "not a whole block of its memory is to spare");
+      return;
+    }
+
+  step.alias = g_strdup (device->alias);
+  step.from_kib = device->requested_kib;
+  step.bytes = (plugged_kib - step.to_kib) * 1024;
+  g_array_append_val (self->plan->steps, step);
+  self->gain_left_bytes -= gain_bytes;
+  self->spare_bytes -= step.bytes;
+}
+
+static void
+plan_virtio_mem (Planning *self)
+{
+  const BalFacts *facts = self->facts;
+
+  if (!facts->virtio_mem || facts->virtio_mem->len == 0)
+    return;
+  if (facts->sizes_must_stay || !facts->destination_reachable)
+    {
+      note (self,
+            BAL_MECHANISM_VIRTIO_MEM,
+            facts->sizes_must_stay ? "--xml and --suspend ask for the sizes as they are"
+                                   : "the destination's libvirt cannot be reached from here");
+      return;
+    }
+  for (guint i = 0; i < facts->virtio_mem->len; i++)
+    plan_virtio_mem_device (self, &g_array_index (facts->virtio_mem, BalVirtioMemFacts, i));
+}
+
+static void
+plan_hold (Planning *self)
+{
+  guint64 bytes = MIN (self->gain_left_bytes, self->spare_bytes);
+
+  if (!self->facts->agent_answers || !self->facts->source_local)
+    {
+      note (self,
+            BAL_MECHANISM_HOLD,
+            !self->facts->source_local ? "the source is remote, its agent is out of reach"
+            : self->facts->agent_problem ? self->facts->agent_problem
+                                         : "the guest agent does not answer");
+      return;
+    }
+  if (!self->facts->hold_works)
+    {
+      note (self, BAL_MECHANISM_HOLD, "the guest agent's configuration blocks it");
+      return;
+    }
+  bytes -= bytes % self->facts->memory.page_bytes;
+  if (bytes < self->policy->min_gain_bytes)
+    {
+      note (self, BAL_MECHANISM_HOLD, "too little is left for it to gain");
+      return;
+    }
+  add_step (self, (BalPlanStep){ .mechanism = BAL_MECHANISM_HOLD, .bytes = bytes });
+}
+
+static const char *
+why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
+{
+  if (!facts->has_balloon)
+    return "the guest's balloon driver does not answer";
+  if (facts->has_vfio)
+    return "a device is passed through (VFIO), so QEMU ignores the balloon";
+  if (facts->has_hugepages)
+    return "the balloon frees nothing of huge page backing";
+  if (facts->sizes_must_stay)
+    return "--xml and --suspend ask for the sizes as they are";
+  if (!facts->destination_reachable)
+    return "the destination's libvirt cannot be reached from here";
+  if (facts->virtio_mem && facts->virtio_mem->len > 0)
+    return "the domain has virtio-mem, whose sizes libvirt adds to the balloon's";
+  if (facts->agent_answers && facts->hold_works && facts->source_local
+      && policy_allows (policy, BAL_MECHANISM_HOLD))
+    return "the guest agent holds";
+  return NULL;
+}
+
+static void
+plan_balloon (Planning *self)
+{
+  guint64 bytes = MIN (self->gain_left_bytes, self->spare_bytes);
+  const char *why = why_no_balloon (self->facts, self->policy);
+  BalPlanStep step = { .mechanism = BAL_MECHANISM_BALLOON };
+
+  if (!why && bytes < self->policy->min_gain_bytes)
+    why = "too little is left for it to gain";
+  if (!why && bytes / 1024 >= self->facts->balloon_kib)
+    why = "its size is not plausible";
+  if (why)
+    {
+      note (self, BAL_MECHANISM_BALLOON, why);
+      return;
+    }
+  step.from_kib = self->facts->balloon_kib;
+  step.to_kib = step.from_kib - bytes / 1024;
+  step.bytes = (step.from_kib - step.to_kib) * 1024;
+  add_step (self, step);
+}
+
+static void
+plan_steps (Planning *self)
+{
+  for (guint i = 0; i < self->policy->mechanisms->len; i++)
+    switch (g_array_index (self->policy->mechanisms, BalMechanism, i))
+      {
+      case BAL_MECHANISM_VIRTIO_MEM:
+        plan_virtio_mem (self);
+        break;
+      case BAL_MECHANISM_HOLD:
+        plan_hold (self);
+        break;
+      case BAL_MECHANISM_BALLOON:
+        plan_balloon (self);
+        break;
+      case BAL_MECHANISM_TRIM:
+        break;
+      }
+}
+
+/* Nobody wants a page cache trimmed for a release that does not happen. */
+static gboolean
+releases_something (const BalPlan *plan)
+{
+  return bal_plan_release_bytes (plan) > 0;
+}
+
+static void
+plan_nothing (BalPlan *plan, const char *why, gboolean is_warning)
+{
+  g_array_set_size (plan->steps, 0);
+  plan->why_nothing = g_strdup (why);
+  plan->is_warning = is_warning;
+}
+
+/* "No agent and no balloon" is what an operator can mend; too little gain is not news. */
+static gboolean
+lacks_every_mechanism (const BalFacts *facts)
+{
+  gboolean has_device = facts->virtio_mem && facts->virtio_mem->len > 0;
+
+  return !facts->agent_answers && !facts->has_balloon && !has_device;
+}
+
+void
+bal_plan_make (const BalFacts *facts, const BalPolicy *policy, BalPlan *out)
+{
+  Planning self = { .facts = facts, .policy = policy, .plan = out };
+  gboolean is_warning = FALSE;
+  const char *never;
+
+  *out = (BalPlan){ 0 };
+  out->steps = g_array_new (FALSE, TRUE, sizeof (BalPlanStep));
+  g_array_set_clear_func (out->steps, plan_step_clear);
+  out->notes = g_ptr_array_new_with_free_func (g_free);
+  out->headroom_bytes = MAX (policy->headroom_min_bytes,
+                             facts->guest_total_bytes / 100 * policy->headroom_percent);
+
+  never = why_never (facts, &is_warning);
+  if (never)
+    {
+      plan_nothing (out, never, is_warning);
+      return;
+    }
+
+  out->gain_bytes = MIN (facts->gain_known ? facts->backed_free_bytes : facts->guest_free_bytes,
+                         facts->guest_free_bytes);
+  self.gain_left_bytes = out->gain_bytes;
+  self.spare_bytes = facts->guest_free_bytes - MIN (facts->guest_free_bytes, out->headroom_bytes);
+  plan_page_cache (&self);
+  if (self.gain_left_bytes < policy->min_gain_bytes)
+    {
+      plan_nothing (out, "too little free memory of the guest is backed by the host", FALSE);
+      return;
+    }
+
+  plan_steps (&self);
+  if (!releases_something (out))
+    plan_nothing (out,
+                  lacks_every_mechanism (facts)
+                    ? "the guest has neither an agent, nor virtio-mem, nor a balloon that answers"
+                    : "no mechanism is able to release enough of the guest's free memory",
+                  lacks_every_mechanism (facts));
+}
+
+guint64
+bal_plan_release_bytes (const BalPlan *self)
+{
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < self->steps->len; i++)
+    {
+      const BalPlanStep *step = &g_array_index (self->steps, BalPlanStep, i);
+
+      if (step->mechanism != BAL_MECHANISM_TRIM)
+        bytes += step->bytes;
+    }
+  return bytes;
+}

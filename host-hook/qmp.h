@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The three questions that Ballast asks QEMU directly, because libvirt has no call for them: where
+ * guest memory lies in QEMU's address space and where a virtio-mem device's window is.
+ *
+ * Each one goes through virDomainQemuMonitorCommand(), which taints the domain `custom-monitor`
+ * (documented; `use-qmp = no` does without).
+ *
+ * Ownership: what is returned is the caller's. Failure: BAL_FAILURE or BAL_FLATVIEW_ERROR, one
+ * sentence; QEMU's answers are checked like any other input.
+ */
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "host-hook/backing.h"
+#include "protocol/ranges.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  GArray *segments; /* of BalBackingSegment: all guest RAM, sorted by guest-physical address */
+  BalRanges *ram;   /* the same addresses */
+} BalGuestMap;
+
+void bal_guest_map_clear (BalGuestMap *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalGuestMap, bal_guest_map_clear)
+
+/* `info mtree -f`, and `gpa2hva` for each range of it. */
+gboolean bal_qmp_guest_map (virDomainPtr domain, BalGuestMap *out, GError **error);
+
+/* `query-memory-devices`: the window [memaddr, memaddr + max-size) of device @alias. */
+gboolean bal_qmp_virtio_mem_window (virDomainPtr domain,
+                                    const char *alias,
+                                    BalRange *window,
+                                    GError **error);
+
+G_END_DECLS
