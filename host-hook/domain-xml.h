@@ -58,6 +58,7 @@ typedef struct
 
   gboolean has_balloon; /* memballoon with a model other than none */
   gboolean balloon_autodeflate;
+  gboolean balloon_has_stats_period; /* QEMU polls its driver for statistics */
   gboolean has_free_page_reporting;
   gboolean has_free_page_hint; /* by <qemu:commandline> or <qemu:override>: libvirt has no element
                                   for it */
