@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/file-io.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct
+{
+  char *folder;
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer user_data)
+{
+  fixture->folder = g_dir_make_tmp ("ballast-file-io-XXXXXX", NULL);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GDir) folder = g_dir_open (fixture->folder, 0, NULL);
+  for (const char *name; (name = g_dir_read_name (folder)) != NULL;)
+    {
+      g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
+      g_remove (path);
+    }
+  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
+  g_free (fixture->folder);
+}
+
+static guint
+count_files (const char *path)
+{
+  guint n = 0;
+  g_autoptr (GDir) folder = g_dir_open (path, 0, NULL);
+  while (g_dir_read_name (folder) != NULL)
+    n++;
+  return n;
+}
+
+static void
+test_root_path (void)
+{
+  static const struct
+  {
+    const char *root;
+    const char *path;
+  } cases[] = {
+    {NULL, "/proc/1"},
+    {"", "/proc/1"},
+    {"/", "/proc/1"},
+    {"/tmp/x", "/tmp/x/proc/1"},
+    {"/tmp/x/", "/tmp/x/proc/1"},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *path = bal_root_path (cases[i].root, "/proc/1");
+      g_assert_cmpstr (path, ==, cases[i].path);
+    }
+}
+
+static void
+test_write_durably (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (fixture->folder, "a", NULL);
+
+  bal_write_durably (fixture->folder, "a", "first", 5, 0600, &error);
+  g_assert_no_error (error);
+  bal_write_durably (fixture->folder, "a", "second\0x", 8, 0600, &error);
+  g_assert_no_error (error);
+
+  gsize length_bytes = 0;
+  g_autofree char *content = bal_read_file (path, 100, &length_bytes, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (content, length_bytes, "second\0x", 8);
+  GStatBuf info;
+  g_assert_cmpint (g_stat (path, &info), ==, 0);
+  g_assert_cmpint (info.st_mode & 07777, ==, 0600);
+  g_assert_cmpuint (count_files (fixture->folder), ==, 1);
+}
+
+static void
+test_failed_write_leaves_the_old (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+  /* A folder in the target's place makes the rename fail, as root too. */
+  g_autofree char *path = g_build_filename (fixture->folder, "a", NULL);
+  g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
+
+  g_assert_false (bal_write_durably (fixture->folder, "a", "x", 1, 0600, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY);
+  g_assert_nonnull (strstr (error->message, path));
+  g_assert_cmpuint (count_files (fixture->folder), ==, 1);
+}
+
+static void
+test_write_to_no_folder (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_build_filename (fixture->folder, "none", NULL);
+  g_assert_false (bal_write_durably (folder, "a", "x", 1, 0600, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+}
+
+static void
+test_full_disk (void)
+{
+  g_autoptr (GError) error = NULL;
+  BAL_AUTO_FD fd = bal_open ("/dev/full", O_WRONLY, 0, &error);
+  g_assert_no_error (error);
+  g_assert_false (bal_write_all (fd, "x", 1, "/dev/full", &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE);
+}
+
+static void
+test_remove_durably (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+  bal_write_durably (fixture->folder, "a", "x", 1, 0600, &error);
+  g_assert_no_error (error);
+  g_assert_true (bal_remove_durably (fixture->folder, "a", &error));
+  g_assert_cmpuint (count_files (fixture->folder), ==, 0);
+  g_assert_true (bal_remove_durably (fixture->folder, "a", &error));
+  g_assert_true (bal_remove_durably ("/nonexistent/folder", "a", &error));
+  g_assert_no_error (error);
+
+  g_autofree char *child = g_build_filename (fixture->folder, "folder", NULL);
+  g_assert_cmpint (g_mkdir (child, 0700), ==, 0);
+  g_assert_false (bal_remove_durably (fixture->folder, "folder", &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY);
+}
+
+static void
+test_read_limit (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "a", NULL);
+  g_autofree char *data = g_strnfill (100000, 'x');
+  g_autoptr (GError) error = NULL;
+  g_assert_true (g_file_set_contents (path, data, 100000, NULL));
+
+  gsize length_bytes = 0;
+  g_autofree char *whole = bal_read_file (path, 100000, &length_bytes, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (length_bytes, ==, 100000);
+  g_assert_cmpstr (whole, ==, data);
+
+  g_autofree char *none = bal_read_file (path, 99999, NULL, &error);
+  g_assert_null (none);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+
+  /* Without an end, a limit all the same. */
+  g_clear_error (&error);
+  g_autofree char *zero = bal_read_file ("/dev/zero", 1000000, NULL, &error);
+  g_assert_null (zero);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+}
+
+static void
+test_read_proc (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *status = bal_read_file ("/proc/self/status", 100000, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_str_has_prefix (status, "Name:"));
+}
+
+static void
+test_close_on_exec (void)
+{
+  BAL_AUTO_FD fd = bal_open ("/dev/null", O_RDONLY, 0, NULL);
+  g_assert_cmpint (fcntl (fd, F_GETFD) & FD_CLOEXEC, !=, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/file-io/root-path", test_root_path);
+  g_test_add ("/file-io/write-durably", Fixture, NULL, set_up, test_write_durably, tear_down);
+  g_test_add ("/file-io/failed-write-leaves-the-old", Fixture, NULL, set_up,
+              test_failed_write_leaves_the_old, tear_down);
+  g_test_add ("/file-io/write-to-no-folder", Fixture, NULL, set_up, test_write_to_no_folder,
+              tear_down);
+  g_test_add_func ("/file-io/full-disk", test_full_disk);
+  g_test_add ("/file-io/remove-durably", Fixture, NULL, set_up, test_remove_durably, tear_down);
+  g_test_add ("/file-io/read-limit", Fixture, NULL, set_up, test_read_limit, tear_down);
+  g_test_add_func ("/file-io/read-proc", test_read_proc);
+  g_test_add_func ("/file-io/close-on-exec", test_close_on_exec);
+  return g_test_run ();
+}
