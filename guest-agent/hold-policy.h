@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hold policy: how much of a guest's free memory may be held. Pure decisions, no I/O.
+ *
+ * Three floors, all of them kept: a zone keeps its high watermark plus its lowmem protection, so
+ * that neither kswapd nor direct reclaim starts; for that a node gives at most the sum over its
+ * zones; and the guest as a whole keeps the headroom. Amounts are bytes, multiples of the page
+ * size.
+ */
+#pragma once
+
+#include "guest-agent/zoneinfo.h"
+
+G_BEGIN_DECLS
+
+/* Where a huge page of x86-64 begins; chunks are cut there as long as they are large enough. */
+#define BAL_HUGE_PAGE_BYTES (G_GUINT64_CONSTANT (2) * 1024 * 1024)
+
+/* The larger of @min_bytes and @percent of @total_bytes. */
+guint64 bal_hold_policy_headroom (guint64 total_bytes, guint64 min_bytes, guint percent);
+
+/* What a hold that leaves @headroom_bytes free could take just now. */
+guint64
+bal_hold_policy_holdable (const BalZones *zones, guint64 page_bytes, guint64 headroom_bytes);
+
+typedef struct
+{
+  guint64 bytes; /* 0: nothing more may be taken */
+  guint node;    /* from this NUMA node */
+} BalHoldStep;
+
+/* The next chunk on the way to @wanted_bytes more: at most @chunk_bytes, from the node with the
+ * most to give. A multiple of the huge page size unless less than one huge page is wanted. */
+BalHoldStep bal_hold_policy_step (const BalZones *zones,
+                                  guint64 page_bytes,
+                                  guint64 headroom_bytes,
+                                  guint64 wanted_bytes,
+                                  guint64 chunk_bytes);
+
+/* Why a guest with these settings must not hold memory, as a sentence, or NULL.
+ * overcommit_memory=2 counts held memory against what programs may map: malloc() would fail with
+ * memory free. With panic_on_oom or oom_kill_allocating_task running out of memory does not kill
+ * the holder first. (Documentation/admin-guide/sysctl/vm.rst) */
+const char *bal_hold_policy_refusal (gint64 overcommit_mode,
+                                     gint64 panic_on_oom,
+                                     gboolean oom_kill_allocating_task);
+
+G_END_DECLS

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest-agent/pressure.h"
+
+#include "guest-agent/proc-files.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Tasks stalled on memory for 70 ms within a second; the window is the kernel's usual one. */
+#define PSI_TRIGGER "some 70000 1000000"
+#define POLL_INTERVAL_MS 250u
+
+struct _BalPressure
+{
+  char *root;
+  BalPressureFunc func;
+  gpointer user_data;
+  int psi_fd;
+  guint source_id;
+  gboolean growing;
+  BalPressureSample before;
+};
+
+gboolean
+bal_pressure_sample (const char *root, BalPressureSample *out)
+{
+  static const char *const stalls[] = {"allocstall", "pgscan_direct", "pswpout"};
+  g_autofree char *vmstat = bal_proc_read (root, "/proc/vmstat", NULL);
+  g_autofree char *meminfo = bal_proc_read (root, "/proc/meminfo", NULL);
+
+  if (vmstat == NULL || meminfo == NULL)
+    return FALSE;
+  *out = (BalPressureSample){.available_bytes = bal_meminfo_bytes (meminfo, "MemAvailable:")};
+  for (guint i = 0; i < G_N_ELEMENTS (stalls); i++)
+    out->stalls += bal_proc_sum_numbers (vmstat, stalls[i]);
+  return TRUE;
+}
+
+gboolean
+bal_pressure_decide (const BalPressureSample *before,
+                     const BalPressureSample *now,
+                     gboolean growing)
+{
+  return now->stalls > before->stalls
+         || (!growing && now->available_bytes < before->available_bytes / 2);
+}
+
+static gboolean
+on_poll (gpointer user_data)
+{
+  BalPressure *self = user_data;
+  BalPressureSample now;
+
+  if (!bal_pressure_sample (self->root, &now)
+      || !bal_pressure_decide (&self->before, &now, self->growing))
+    return G_SOURCE_CONTINUE;
+  self->source_id = 0;
+  self->func (self->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+start_polling (BalPressure *self)
+{
+  bal_pressure_sample (self->root, &self->before);
+  self->source_id = g_timeout_add_full (G_PRIORITY_HIGH, POLL_INTERVAL_MS, on_poll, self, NULL);
+}
+
+static gboolean
+on_trigger (int fd, GIOCondition condition, gpointer user_data)
+{
+  BalPressure *self = user_data;
+
+  self->source_id = 0;
+  if ((condition & G_IO_PRI) != 0)
+    self->func (self->user_data);
+  else
+    start_polling (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* The kernel wants the trigger in one write, its NUL included. */
+static int
+open_trigger (const char *root)
+{
+  int fd = bal_proc_open (root, "/proc/pressure/memory", O_RDWR | O_NONBLOCK, NULL);
+
+  if (fd < 0)
+    return -1;
+  if (write (fd, PSI_TRIGGER, sizeof PSI_TRIGGER) == sizeof PSI_TRIGGER)
+    return fd;
+  close (fd);
+  return -1;
+}
+
+BalPressure *
+bal_pressure_new (const char *root, BalPressureFunc func, gpointer user_data)
+{
+  BalPressure *self = g_new0 (BalPressure, 1);
+
+  self->root = g_strdup (root);
+  self->func = func;
+  self->user_data = user_data;
+  self->growing = TRUE;
+  self->psi_fd = open_trigger (root);
+  if (self->psi_fd >= 0)
+    self->source_id = g_unix_fd_add_full (G_PRIORITY_HIGH, self->psi_fd, G_IO_PRI | G_IO_ERR,
+                                          on_trigger, self, NULL);
+  else
+    start_polling (self);
+  return self;
+}
+
+void
+bal_pressure_free (BalPressure *self)
+{
+  if (self == NULL)
+    return;
+  if (self->source_id != 0)
+    g_source_remove (self->source_id);
+  if (self->psi_fd >= 0)
+    close (self->psi_fd);
+  g_free (self->root);
+  g_free (self);
+}
+
+void
+bal_pressure_set_growing (BalPressure *self, gboolean growing)
+{
+  if (self->growing && !growing)
+    {
+      BalPressureSample now;
+
+      if (bal_pressure_sample (self->root, &now))
+        self->before.available_bytes = now.available_bytes;
+    }
+  self->growing = growing;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Pressure: tells when the guest needs the memory that is held. Exists only while something is
+ * held; an idle agent watches nothing.
+ *
+ * With PSI the kernel wakes the agent (Documentation/accounting/psi.rst). Without it (not built in,
+ * psi=0, or no right to set a trigger) two files are polled: direct reclaim and swap-out are never
+ * caused by a hold, so any growth means that something else runs short; and once the hold has
+ * stopped growing, available memory fallen to half is taken as the same.
+ *
+ * Ownership: bal_pressure_free() ends the watch. Failure: none; in doubt it polls.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct _BalPressure BalPressure;
+typedef void (*BalPressureFunc) (gpointer user_data);
+
+/* Calls @func at most once, from the main loop. It may free the watch. */
+BalPressure *bal_pressure_new (const char *root, BalPressureFunc func, gpointer user_data);
+void bal_pressure_free (BalPressure *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalPressure, bal_pressure_free)
+
+/* The hold takes, or has stopped taking, more memory. */
+void bal_pressure_set_growing (BalPressure *self, gboolean growing);
+
+/* What is polled; for the decision below. */
+typedef struct
+{
+  guint64 stalls;          /* allocation stalls, pages scanned by direct reclaim, swapped out */
+  guint64 available_bytes; /* MemAvailable */
+} BalPressureSample;
+
+gboolean bal_pressure_sample (const char *root, BalPressureSample *out);
+
+/* Pure: whether @now means pressure, seen from @before. */
+gboolean bal_pressure_decide (const BalPressureSample *before,
+                              const BalPressureSample *now,
+                              gboolean growing);
+
+G_END_DECLS
