@@ -75,7 +75,7 @@ class GuestSpec:
     def domain_xml(self, bed, domain_type):
         """The domain's XML on `bed`."""
         total_mib = self.memory_mib + self.virtio_mem_mib
-        append = f"console=ttyS0 quiet panic=1 memhp_default_state=online_movable {self.kernel_args}"
+        append = f"console=ttyS0 quiet panic=1 cryptomgr.notests memhp_default_state=online_movable {self.kernel_args}"
         if not self.agent:
             append += " ballast.noagent"
         return f"""\
@@ -203,7 +203,13 @@ class Guest:
         self.host = host
         if wait:
             self.wait_ready()
+            if self.spec.virtio_mem_mib:
+                wait_until(self._virtio_mem_settled, BOOT_TIMEOUT, f"guest {self.name} plugs its virtio-mem")
         return self
+
+    def _virtio_mem_settled(self):
+        target = self.xml().find("devices/memory[@model='virtio-mem']/target")
+        return target.findtext("current") == target.findtext("requested")
 
     def _make_disk(self):
         path = self.spec.disk_path(self.bed)
