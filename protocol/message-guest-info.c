@@ -52,10 +52,12 @@ parse_command (JsonNode *node, GHashTable *commands, GError **error)
   BalJsonReader reader;
   g_autofree char *name = NULL;
   gboolean enabled;
+  gboolean success_response; /* qemu-ga's; nothing here depends on it */
 
   if (!bal_json_reader_result (node, &reader, error)
       || !bal_read_token (&reader, BAL_REQUIRED, "name", &name, error)
-      || !bal_read_bool (&reader, BAL_REQUIRED, "enabled", &enabled, error))
+      || !bal_read_bool (&reader, BAL_REQUIRED, "enabled", &enabled, error)
+      || !bal_read_bool (&reader, BAL_OPTIONAL, "success-response", &success_response, error))
     return FALSE;
   if (!g_hash_table_insert (commands, g_steal_pointer (&name), GINT_TO_POINTER (enabled)))
     return bal_read_fail (&reader, error, "\"supported_commands\" names a command twice");
