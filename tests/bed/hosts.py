@@ -20,7 +20,7 @@ import tempfile
 import time
 import uuid
 
-from . import image
+from . import image, roots
 
 LOCK_PATH = "/run/ballast-qemu.lock"
 ADDRESSES = {"src": "10.77.0.1", "dst": "10.77.0.2"}
@@ -290,13 +290,14 @@ def agent_program():
 class Bed:
     """Both hosts, from enter to exit.
 
-    root: folder with another Debian whose libvirt and QEMU the hosts shall run
+    root: "backports" (see roots.py), or the folder of another Debian whose libvirt and QEMU
+        the hosts shall run
     agent: the agent's program for the guests (default: the one in $BALLAST_BUILD)
     guest_files: {path in the guests: bytes or file name here}, added to their initramfs
     """
 
     def __init__(self, root="/", agent=None, guest_files=None):
-        self.root = os.path.abspath(root)
+        self.root = roots.root_path(root)
         self.agent = agent or agent_program()
         self.guest_files = dict(guest_files or {})
         self.guests = []
