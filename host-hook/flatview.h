@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 
 /* Longest text looked at, and most RAM ranges in a view. */
 #define BAL_FLATVIEW_TEXT_MAX_BYTES (16u * 1024u * 1024u)
-#define BAL_FLATVIEW_RANGES_MAX 65536u
+#define BAL_FLATVIEW_RANGES_MAX 4096u
 
 #define BAL_FLATVIEW_ERROR (bal_flatview_error_quark ())
 GQuark bal_flatview_error_quark (void);
