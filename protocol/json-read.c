@@ -223,3 +223,12 @@ bal_read_object (const BalJsonReader *self,
   out->object = json_node_get_object (node);
   return TRUE;
 }
+
+JsonNode *
+bal_result_take (JsonObject *content)
+{
+  JsonNode *node = json_node_new (JSON_NODE_OBJECT);
+
+  json_node_take_object (node, content);
+  return node;
+}

@@ -74,6 +74,9 @@ gboolean bal_read_object (const BalJsonReader *self,
                           BalJsonReader *out,
                           GError **error);
 
+/* The node of a result, which takes ownership of @content. NB: json_node_init_object() would not. */
+JsonNode *bal_result_take (JsonObject *content);
+
 /* Sets @error to "<what> <problem>". */
 gboolean bal_read_fail (const BalJsonReader *self, GError **error, const char *format, ...)
   G_GNUC_PRINTF (3, 4);

@@ -73,7 +73,7 @@ bal_free_ranges_build (const BalFreeRanges *page)
     json_object_set_int_member (result, "next", (gint64)page->next);
   json_object_set_int_member (result, "scanned-pages", (gint64)page->scanned_pages);
   json_object_set_int_member (result, "elapsed-us", (gint64)page->elapsed_us);
-  return json_node_init_object (json_node_alloc (), result);
+  return bal_result_take (result);
 }
 
 /* Reads element @index of @pair; -1 when it is not an integer. */

@@ -43,7 +43,7 @@ bal_guest_info_build (const BalGuestInfo *info)
   json_object_set_array_member (result, "supported_commands", commands);
   if (info->lease_ms != 0)
     json_object_set_int_member (result, "lease-ms", (gint64)info->lease_ms);
-  return json_node_init_object (json_node_alloc (), result);
+  return bal_result_take (result);
 }
 
 static gboolean

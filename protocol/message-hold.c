@@ -125,7 +125,7 @@ bal_hold_status_build (const BalHoldStatus *status)
     json_object_set_string_member (result, "token", status->token);
   if (status->has_ranges)
     json_object_set_member (result, "ranges", bal_free_ranges_build (&status->ranges));
-  return json_node_init_object (json_node_alloc (), result);
+  return bal_result_take (result);
 }
 
 /* Index of @name in @names, or -1. */

@@ -83,7 +83,7 @@ bal_memory_info_build (const BalMemoryInfo *info)
   build_tri (result, "init-on-alloc", info->init_on_alloc);
   build_tri (result, "init-on-free", info->init_on_free);
   build_tri (result, "page-poisoning", info->page_poisoning);
-  return json_node_init_object (json_node_alloc (), result);
+  return bal_result_take (result);
 }
 
 static gboolean

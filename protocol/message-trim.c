@@ -37,7 +37,7 @@ bal_trim_build (const BalTrim *trim)
 
   json_object_set_int_member (result, "trimmed-bytes", (gint64)trim->trimmed_bytes);
   json_object_set_string_member (result, "method", trim->method);
-  return json_node_init_object (json_node_alloc (), result);
+  return bal_result_take (result);
 }
 
 gboolean

@@ -23,9 +23,8 @@ json_literal (const char *text)
 static inline JsonNode *
 json_node_literal (const char *text)
 {
-  JsonNode *node = json_node_alloc ();
+  JsonNode *node = json_node_new (JSON_NODE_OBJECT);
 
-  json_node_init (node, JSON_NODE_OBJECT);
   json_node_take_object (node, json_literal (text));
   return node;
 }
