@@ -16,7 +16,7 @@
 /* 256 KiB of pagemap, 128 MiB of guest memory, a read. */
 #define ENTRIES_PER_READ 32768u
 
-G_DEFINE_QUARK (bal - backing - error - quark, bal_backing_error)
+G_DEFINE_QUARK (bal_backing_error, bal_backing_error)
 
 typedef struct
 {

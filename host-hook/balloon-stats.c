@@ -18,7 +18,7 @@ read_stats (virDomainPtr domain, Stats *out)
   virDomainMemoryStatStruct stats[VIR_DOMAIN_MEMORY_STAT_NR];
   int n = virDomainMemoryStats (domain, stats, VIR_DOMAIN_MEMORY_STAT_NR, 0);
 
-  *out = (Stats){ 0 };
+  *out = (Stats){0};
   for (int i = 0; i < n; i++)
     if (stats[i].tag >= 0 && stats[i].tag < VIR_DOMAIN_MEMORY_STAT_NR)
       {
@@ -38,7 +38,7 @@ has_size (const Stats *stats, int tag)
 static gboolean
 is_fresh (const Stats *stats, gint64 since_s)
 {
-  gint64 updated_s = (gint64) stats->value[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE];
+  gint64 updated_s = (gint64)stats->value[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE];
 
   return stats->known[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE] && updated_s >= since_s
          && has_size (stats, VIR_DOMAIN_MEMORY_STAT_UNUSED)
@@ -48,7 +48,7 @@ is_fresh (const Stats *stats, gint64 since_s)
 static gboolean
 wait_for_report (virDomainPtr domain, gint64 since_s, guint timeout_ms, Stats *stats)
 {
-  gint64 end_us = g_get_monotonic_time () + (gint64) timeout_ms * 1000;
+  gint64 end_us = g_get_monotonic_time () + (gint64)timeout_ms * 1000;
 
   do
     {
@@ -74,14 +74,15 @@ bal_balloon_stats_read (virDomainPtr domain,
 
   if (!has_period && virDomainSetMemoryStatsPeriod (domain, 1, VIR_DOMAIN_AFFECT_LIVE) < 0)
     return FALSE;
-  answered = wait_for_report (domain, has_period ? now_s - STALE_AFTER_S : now_s, timeout_ms, &stats);
+  answered =
+    wait_for_report (domain, has_period ? now_s - STALE_AFTER_S : now_s, timeout_ms, &stats);
   if (!has_period)
     virDomainSetMemoryStatsPeriod (domain, 0, VIR_DOMAIN_AFFECT_LIVE);
   if (!answered)
     return FALSE;
 
-  *out = (BalBalloonStats){ .free_bytes = stats.value[VIR_DOMAIN_MEMORY_STAT_UNUSED] * 1024,
-                            .total_bytes = stats.value[VIR_DOMAIN_MEMORY_STAT_AVAILABLE] * 1024 };
+  *out = (BalBalloonStats){.free_bytes = stats.value[VIR_DOMAIN_MEMORY_STAT_UNUSED] * 1024,
+                           .total_bytes = stats.value[VIR_DOMAIN_MEMORY_STAT_AVAILABLE] * 1024};
   if (has_size (&stats, VIR_DOMAIN_MEMORY_STAT_RSS))
     out->rss_bytes = stats.value[VIR_DOMAIN_MEMORY_STAT_RSS] * 1024;
   return TRUE;

@@ -30,11 +30,8 @@ bal_cancel_new (GError **error)
   fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0)
     {
-      g_set_error (error,
-                   G_IO_ERROR,
-                   g_io_error_from_errno (errno),
-                   "Cannot listen for signals: %s; nothing was touched",
-                   g_strerror (errno));
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
+                   "Cannot listen for signals: %s; nothing was touched", g_strerror (errno));
       return NULL;
     }
   self = g_new0 (BalCancel, 1);
@@ -52,10 +49,10 @@ bal_cancel_free (BalCancel *self)
 gboolean
 bal_cancel_wait (BalCancel *self, guint wait_ms)
 {
-  struct pollfd poll_fd = { .fd = self->fd, .events = POLLIN };
+  struct pollfd poll_fd = {.fd = self->fd, .events = POLLIN};
 
   if (!self->requested)
-    self->requested = poll (&poll_fd, 1, (int) MIN (wait_ms, G_MAXINT)) > 0;
+    self->requested = poll (&poll_fd, 1, (int)MIN (wait_ms, G_MAXINT)) > 0;
   return self->requested;
 }
 
@@ -63,11 +60,11 @@ void
 bal_cancel_wait_fd (BalCancel *self, int fd, guint wait_ms)
 {
   struct pollfd poll_fds[] = {
-    { .fd = fd, .events = POLLIN },
-    { .fd = self->requested ? -1 : self->fd, .events = POLLIN },
+    {.fd = fd, .events = POLLIN},
+    {.fd = self->requested ? -1 : self->fd, .events = POLLIN},
   };
 
-  if (poll (poll_fds, G_N_ELEMENTS (poll_fds), (int) MIN (wait_ms, G_MAXINT)) > 0)
+  if (poll (poll_fds, G_N_ELEMENTS (poll_fds), (int)MIN (wait_ms, G_MAXINT)) > 0)
     self->requested |= (poll_fds[1].revents & POLLIN) != 0;
 }
 

@@ -23,8 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalCancel, bal_cancel_free)
 /* TRUE once a signal came, and from then on. */
 gboolean bal_cancel_requested (BalCancel *self);
 
-/* Waits @wait_ms or until a signal comes; TRUE when one came, now or earlier. Does not wait when one
- * came earlier. */
+/* Waits @wait_ms or until a signal comes; TRUE when one came, now or earlier. Does not wait when
+ * one came earlier. */
 gboolean bal_cancel_wait (BalCancel *self, guint wait_ms);
 
 /* Waits @wait_ms, until a signal comes that is the first, or until @fd can be read. */

@@ -39,9 +39,7 @@ bal_connection_open (const char *uri, GError **error)
 
   if (!connection)
     {
-      bal_failure_libvirt (error,
-                           BAL_EXIT_NOT_FOUND,
-                           "Cannot connect to %s",
+      bal_failure_libvirt (error, BAL_EXIT_NOT_FOUND, "Cannot connect to %s",
                            uri ? uri : "the default libvirt");
       return NULL;
     }
@@ -82,17 +80,25 @@ bal_domain_find (virConnectPtr connection, const char *name, GError **error)
   guint64 id;
 
   if (g_ascii_string_to_unsigned (name, 10, 0, G_MAXINT, &id, NULL))
-    domain = virDomainLookupByID (connection, (int) id);
+    domain = virDomainLookupByID (connection, (int)id);
   if (!domain && g_uuid_string_is_valid (name))
     domain = virDomainLookupByUUIDString (connection, name);
   if (!domain)
     domain = virDomainLookupByName (connection, name);
   if (!domain)
-    bal_failure_libvirt (error,
-                         BAL_EXIT_NOT_FOUND,
-                         "There is no domain \"%s\", nothing was touched",
-                         name);
+    bal_failure_libvirt (error, BAL_EXIT_NOT_FOUND,
+                         "There is no domain \"%s\", nothing was touched", name);
   return domain;
+}
+
+gboolean
+bal_domain_require_active (virDomainPtr domain, GError **error)
+{
+  if (virDomainIsActive (domain) == 1)
+    return TRUE;
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_FOUND,
+               "Domain \"%s\" does not run, nothing was touched", virDomainGetName (domain));
+  return FALSE;
 }
 
 gboolean
@@ -101,9 +107,7 @@ bal_domain_read (virDomainPtr domain, BalDomainXml *out, char **xml, GError **er
   g_autofree char *text = virDomainGetXMLDesc (domain, 0);
 
   if (!text)
-    return bal_failure_libvirt (error,
-                                BAL_EXIT_FAILED,
-                                "Cannot read the XML of domain \"%s\"",
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot read the XML of domain \"%s\"",
                                 virDomainGetName (domain));
   if (!bal_domain_xml_parse (text, out, error))
     return FALSE;
@@ -115,7 +119,7 @@ bal_domain_read (virDomainPtr domain, BalDomainXml *out, char **xml, GError **er
 static BalDomainState
 state_of_active (virDomainPtr domain)
 {
-  virDomainJobInfo job = { 0 };
+  virDomainJobInfo job = {0};
   int state, reason;
 
   if (virDomainGetState (domain, &state, &reason, 0) < 0)

@@ -34,17 +34,20 @@ gboolean bal_connection_is_session (virConnectPtr connection);
 /* By id, name or UUID, as virsh does. A failure is BAL_EXIT_NOT_FOUND. */
 virDomainPtr bal_domain_find (virConnectPtr connection, const char *name, GError **error);
 
+/* A domain that is off is BAL_EXIT_NOT_FOUND. */
+gboolean bal_domain_require_active (virDomainPtr domain, GError **error);
+
 /* The live XML, parsed into @out; *@xml (may be NULL) gets the text, which may hold secrets. */
 gboolean bal_domain_read (virDomainPtr domain, BalDomainXml *out, char **xml, GError **error);
 
 typedef enum
 {
-  BAL_DOMAIN_GONE,    /* not known, or off */
-  BAL_DOMAIN_RUNNING, /* and no job holds it */
-  BAL_DOMAIN_BUSY,    /* running, a job holds it */
-  BAL_DOMAIN_PAUSED,  /* stopped for whatever reason */
+  BAL_DOMAIN_GONE,            /* not known, or off */
+  BAL_DOMAIN_RUNNING,         /* and no job holds it */
+  BAL_DOMAIN_BUSY,            /* running, a job holds it */
+  BAL_DOMAIN_PAUSED,          /* stopped for whatever reason */
   BAL_DOMAIN_POSTCOPY_FAILED, /* paused, and only a resumed migration saves it */
-  BAL_DOMAIN_UNKNOWN, /* libvirt did not answer */
+  BAL_DOMAIN_UNKNOWN,         /* libvirt did not answer */
 } BalDomainState;
 
 /* Where @uuid stands with @connection; NULL is BAL_DOMAIN_UNKNOWN. */

@@ -9,7 +9,7 @@
 /* The page size of x86 and of everything else that libvirt could name without it being hugetlb. */
 #define SMALL_PAGE_KIB_MAX 64
 
-G_DEFINE_QUARK (bal - domain - xml - error - quark, bal_domain_xml_error)
+G_DEFINE_QUARK (bal_domain_xml_error, bal_domain_xml_error)
 
 static gboolean
 fail_content (GError **error, const char *what)

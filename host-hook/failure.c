@@ -3,9 +3,11 @@
 
 #include <libvirt/virterror.h>
 
+#include "host-hook/config.h"
+#include "host-hook/domain-lock.h"
 #include "protocol/codec.h"
 
-G_DEFINE_QUARK (bal-failure-quark, bal_failure)
+G_DEFINE_QUARK (bal - failure - quark, bal_failure)
 
 BalExitCode
 bal_failure_exit_code (const GError *error)
@@ -14,8 +16,10 @@ bal_failure_exit_code (const GError *error)
     return BAL_EXIT_OK;
   if (error->domain == BAL_FAILURE)
     return error->code;
-  if (error->domain == G_OPTION_ERROR)
+  if (error->domain == G_OPTION_ERROR || error->domain == BAL_CONFIG_ERROR)
     return BAL_EXIT_USAGE;
+  if (g_error_matches (error, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
+    return BAL_EXIT_BUSY;
   return BAL_EXIT_FAILED;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Failures that decide the exit code: a GError in the domain BAL_FAILURE has a BalExitCode as its
- * code and one sentence for the operator as its message. Errors of other domains end with
- * BAL_EXIT_FAILED, G_OPTION_ERROR with BAL_EXIT_USAGE.
+ * code and one sentence for the operator as its message. A busy lock, a bad option and a bad config
+ * have codes of their own too; errors of any other domain end with BAL_EXIT_FAILED.
  */
 #pragma once
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK (bal - flatview - error - quark, bal_flatview_error)
+G_DEFINE_QUARK (bal_flatview_error, bal_flatview_error)
 
 static void
 flat_range_clear (gpointer data)

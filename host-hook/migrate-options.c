@@ -130,12 +130,8 @@ find_option (const char *dashed_name)
 static gboolean
 bad_value (GError **error, const char *name, const char *value)
 {
-  g_set_error (error,
-               G_OPTION_ERROR,
-               G_OPTION_ERROR_BAD_VALUE,
-               "Option %s does not take the value \"%s\"; nothing was touched",
-               name,
-               value);
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               "Option %s does not take the value \"%s\"; nothing was touched", name, value);
   return FALSE;
 }
 
@@ -143,10 +139,9 @@ static void
 add_string (BalMigrateOptions *self, const char *param, const char *value)
 {
   /* Fails only for a name or value that libvirt's headers rule out. */
-  g_assert_cmpint (
-    virTypedParamsAddString (&self->params, &self->n_params, &self->params_allocated, param, value),
-    ==,
-    0);
+  g_assert_cmpint (virTypedParamsAddString (&self->params, &self->n_params, &self->params_allocated,
+                                            param, value),
+                   ==, 0);
 }
 
 static gboolean
@@ -186,18 +181,12 @@ add_number (BalMigrateOptions *self, const Option *option, const char *value, GE
   if (!g_ascii_string_to_unsigned (value, 10, 0, max, &number, NULL))
     return bad_value (error, option->name, value);
   if (option->kind == OPTION_OWN_UINT)
-    *(guint *) G_STRUCT_MEMBER_P (self, option->offset) = (guint) number;
+    *(guint *)G_STRUCT_MEMBER_P (self, option->offset) = (guint)number;
   else if (option->kind == OPTION_INT)
-    virTypedParamsAddInt (&self->params,
-                          &self->n_params,
-                          &self->params_allocated,
-                          option->param,
-                          (int) number);
+    virTypedParamsAddInt (&self->params, &self->n_params, &self->params_allocated, option->param,
+                          (int)number);
   else
-    virTypedParamsAddULLong (&self->params,
-                             &self->n_params,
-                             &self->params_allocated,
-                             option->param,
+    virTypedParamsAddULLong (&self->params, &self->n_params, &self->params_allocated, option->param,
                              number);
   return TRUE;
 }
@@ -214,11 +203,11 @@ take_option (const char *name, const char *value, gpointer data, GError **error)
       self->flags |= option->flag;
       return TRUE;
     case OPTION_OWN_BOOL:
-      *(gboolean *) G_STRUCT_MEMBER_P (self, option->offset) = TRUE;
+      *(gboolean *)G_STRUCT_MEMBER_P (self, option->offset) = TRUE;
       return TRUE;
     case OPTION_OWN_STRING:
-      g_free (*(char **) G_STRUCT_MEMBER_P (self, option->offset));
-      *(char **) G_STRUCT_MEMBER_P (self, option->offset) = g_strdup (value);
+      g_free (*(char **)G_STRUCT_MEMBER_P (self, option->offset));
+      *(char **)G_STRUCT_MEMBER_P (self, option->offset) = g_strdup (value);
       return TRUE;
     case OPTION_STRING:
       add_string (self, option->param, value);
@@ -243,17 +232,14 @@ bal_migrate_options_group (BalMigrateOptions *out)
   GOptionGroup *group;
 
   for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
-    entries[i] = (GOptionEntry){ .long_name = options[i].name,
-                                 .flags = options[i].value_name ? 0 : G_OPTION_FLAG_NO_ARG,
-                                 .arg = G_OPTION_ARG_CALLBACK,
-                                 .arg_data = (gpointer) take_option,
-                                 .description = options[i].help,
-                                 .arg_description = options[i].value_name };
-  group = g_option_group_new ("migrate",
-                              "virsh migrate's options:",
-                              "Show virsh migrate's options",
-                              out,
-                              NULL);
+    entries[i] = (GOptionEntry){.long_name = options[i].name,
+                                .flags = options[i].value_name ? 0 : G_OPTION_FLAG_NO_ARG,
+                                .arg = G_OPTION_ARG_CALLBACK,
+                                .arg_data = (gpointer)take_option,
+                                .description = options[i].help,
+                                .arg_description = options[i].value_name};
+  group = g_option_group_new ("migrate", "virsh migrate's options:", "Show virsh migrate's options",
+                              out, NULL);
   g_option_group_add_entries (group, entries);
   return group;
 }
@@ -265,7 +251,7 @@ bal_migrate_options_clear (BalMigrateOptions *self)
   g_free (self->destination_uri);
   g_free (self->destination_name);
   virTypedParamsFree (self->params, self->n_params);
-  *self = (BalMigrateOptions){ 0 };
+  *self = (BalMigrateOptions){0};
 }
 
 static gboolean
@@ -298,8 +284,8 @@ check_combinations (const BalMigrateOptions *self, GError **error)
 gboolean
 bal_migrate_options_finish (BalMigrateOptions *self, char **arguments, GError **error)
 {
-  const char *const order[] = { "--domain",      "--desturi",        "--migrateuri",
-                                "--graphicsuri", "--listen-address", "--dname" };
+  const char *const order[] = {"--domain",      "--desturi",        "--migrateuri",
+                               "--graphicsuri", "--listen-address", "--dname"};
   guint next = 0;
 
   if (self->domain)

@@ -47,8 +47,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalMigrateOptions, bal_migrate_options_clear)
 GOptionGroup *bal_migrate_options_group (BalMigrateOptions *out);
 
 /* Call after parsing: @arguments are the words that are not options (NULL-terminated): domain,
- * destination URI, then migrateuri, graphicsuri, listen-address and dname as virsh takes them. Checks
- * what belongs together. */
+ * destination URI, then migrateuri, graphicsuri, listen-address and dname as virsh takes them.
+ * Checks what belongs together. */
 gboolean bal_migrate_options_finish (BalMigrateOptions *self, char **arguments, GError **error);
 
 G_END_DECLS

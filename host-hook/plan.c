@@ -59,7 +59,7 @@ bal_facts_clear (BalFacts *self)
   g_free (self->agent_problem);
   bal_memory_info_clear (&self->memory);
   g_clear_pointer (&self->virtio_mem, g_array_unref);
-  *self = (BalFacts){ 0 };
+  *self = (BalFacts){0};
 }
 
 void
@@ -68,7 +68,7 @@ bal_plan_clear (BalPlan *self)
   g_clear_pointer (&self->steps, g_array_unref);
   g_clear_pointer (&self->notes, g_ptr_array_unref);
   g_free (self->why_nothing);
-  *self = (BalPlan){ 0 };
+  *self = (BalPlan){0};
 }
 
 static void
@@ -153,7 +153,7 @@ plan_page_cache (Planning *self)
   if (bytes < self->policy->min_gain_bytes)
     return;
 
-  add_step (self, (BalPlanStep){ .mechanism = BAL_MECHANISM_TRIM, .bytes = bytes });
+  add_step (self, (BalPlanStep){.mechanism = BAL_MECHANISM_TRIM, .bytes = bytes});
   self->gain_left_bytes += bytes;
   self->spare_bytes += bytes;
 }
@@ -166,7 +166,7 @@ plan_virtio_mem_device (Planning *self, const BalVirtioMemFacts *device)
   guint64 plugged_kib = MIN (device->current_kib, device->requested_kib);
   guint64 release_kib = MIN (plugged_kib, self->spare_bytes / 1024);
   guint64 gain_bytes = MIN (device->backed_free_bytes, self->gain_left_bytes);
-  BalPlanStep step = { .mechanism = BAL_MECHANISM_VIRTIO_MEM };
+  BalPlanStep step = {.mechanism = BAL_MECHANISM_VIRTIO_MEM};
 
   if (gain_bytes < self->policy->min_gain_bytes)
     {
@@ -198,8 +198,7 @@ plan_virtio_mem (Planning *self)
     return;
   if (facts->sizes_must_stay || !facts->destination_reachable)
     {
-      note (self,
-            BAL_MECHANISM_VIRTIO_MEM,
+      note (self, BAL_MECHANISM_VIRTIO_MEM,
             facts->sizes_must_stay ? "--xml and --suspend ask for the sizes as they are"
                                    : "the destination's libvirt cannot be reached from here");
       return;
@@ -215,9 +214,8 @@ plan_hold (Planning *self)
 
   if (!self->facts->agent_answers || !self->facts->source_local)
     {
-      note (self,
-            BAL_MECHANISM_HOLD,
-            !self->facts->source_local ? "the source is remote, its agent is out of reach"
+      note (self, BAL_MECHANISM_HOLD,
+            !self->facts->source_local   ? "the source is remote, its agent is out of reach"
             : self->facts->agent_problem ? self->facts->agent_problem
                                          : "the guest agent does not answer");
       return;
@@ -233,7 +231,7 @@ plan_hold (Planning *self)
       note (self, BAL_MECHANISM_HOLD, "too little is left for it to gain");
       return;
     }
-  add_step (self, (BalPlanStep){ .mechanism = BAL_MECHANISM_HOLD, .bytes = bytes });
+  add_step (self, (BalPlanStep){.mechanism = BAL_MECHANISM_HOLD, .bytes = bytes});
 }
 
 static const char *
@@ -262,7 +260,7 @@ plan_balloon (Planning *self)
 {
   guint64 bytes = MIN (self->gain_left_bytes, self->spare_bytes);
   const char *why = why_no_balloon (self->facts, self->policy);
-  BalPlanStep step = { .mechanism = BAL_MECHANISM_BALLOON };
+  BalPlanStep step = {.mechanism = BAL_MECHANISM_BALLOON};
 
   if (!why && bytes < self->policy->min_gain_bytes)
     why = "too little is left for it to gain";
@@ -326,16 +324,16 @@ lacks_every_mechanism (const BalFacts *facts)
 void
 bal_plan_make (const BalFacts *facts, const BalPolicy *policy, BalPlan *out)
 {
-  Planning self = { .facts = facts, .policy = policy, .plan = out };
+  Planning self = {.facts = facts, .policy = policy, .plan = out};
   gboolean is_warning = FALSE;
   const char *never;
 
-  *out = (BalPlan){ 0 };
+  *out = (BalPlan){0};
   out->steps = g_array_new (FALSE, TRUE, sizeof (BalPlanStep));
   g_array_set_clear_func (out->steps, plan_step_clear);
   out->notes = g_ptr_array_new_with_free_func (g_free);
-  out->headroom_bytes = MAX (policy->headroom_min_bytes,
-                             facts->guest_total_bytes / 100 * policy->headroom_percent);
+  out->headroom_bytes =
+    MAX (policy->headroom_min_bytes, facts->guest_total_bytes / 100 * policy->headroom_percent);
 
   never = why_never (facts, &is_warning);
   if (never)

@@ -48,37 +48,37 @@ typedef struct
 {
   char *alias;
   guint64 requested_kib;
-  guint64 current_kib;           /* plugged */
-  guint64 block_kib;             /* requested_kib moves in multiples of this; not 0 */
-  guint64 backed_free_bytes;     /* of the gain, what lies in this device's window */
+  guint64 current_kib;       /* plugged */
+  guint64 block_kib;         /* requested_kib moves in multiples of this; not 0 */
+  guint64 backed_free_bytes; /* of the gain, what lies in this device's window */
 } BalVirtioMemFacts;
 
 typedef struct
 {
-  gboolean running;              /* the guest's processors run: it can answer */
-  gboolean sizes_must_stay;      /* --xml or --suspend: only a hold comes back by itself */
+  gboolean running;               /* the guest's processors run: it can answer */
+  gboolean sizes_must_stay;       /* --xml or --suspend: only a hold comes back by itself */
   gboolean destination_reachable; /* this program can give memory back there */
-  gboolean source_local;         /* pagemap and the agent's socket are on this host */
+  gboolean source_local;          /* pagemap and the agent's socket are on this host */
   gboolean has_vfio;
   gboolean has_hugepages;
   gboolean has_encryption;
 
   gboolean agent_answers;
-  gboolean hold_works;           /* the agent is able and willing to hold */
-  char *agent_problem;           /* a sentence when it does not answer; may be NULL */
-  BalMemoryInfo memory;          /* when agent_answers */
+  gboolean hold_works;  /* the agent is able and willing to hold */
+  char *agent_problem;  /* a sentence when it does not answer; may be NULL */
+  BalMemoryInfo memory; /* when agent_answers */
 
-  gboolean guest_free_known;     /* by the agent, or by the balloon's statistics */
+  gboolean guest_free_known; /* by the agent, or by the balloon's statistics */
   guint64 guest_free_bytes;
   guint64 guest_total_bytes;
 
   gboolean gain_known;
-  guint64 backed_free_bytes;     /* the gain, or its upper bound */
+  guint64 backed_free_bytes; /* the gain, or its upper bound */
 
-  gboolean has_balloon;          /* a balloon device whose driver answers */
-  guint64 balloon_kib;           /* the guest's memory as the balloon has it now */
+  gboolean has_balloon; /* a balloon device whose driver answers */
+  guint64 balloon_kib;  /* the guest's memory as the balloon has it now */
 
-  GArray *virtio_mem;            /* of BalVirtioMemFacts */
+  GArray *virtio_mem; /* of BalVirtioMemFacts */
 } BalFacts;
 
 /* An empty array for BalFacts.virtio_mem that frees what its elements point to. */
@@ -90,20 +90,20 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalFacts, bal_facts_clear)
 typedef struct
 {
   BalMechanism mechanism;
-  guint64 bytes;     /* how much to release */
-  char *alias;       /* virtio-mem: the device */
-  guint64 from_kib;  /* virtio-mem: requested before; balloon: size before */
-  guint64 to_kib;    /* and after */
+  guint64 bytes;    /* how much to release */
+  char *alias;      /* virtio-mem: the device */
+  guint64 from_kib; /* virtio-mem: requested before; balloon: size before */
+  guint64 to_kib;   /* and after */
 } BalPlanStep;
 
 typedef struct
 {
   guint64 gain_bytes;
   guint64 headroom_bytes;
-  GArray *steps;     /* of BalPlanStep, in order */
-  char *why_nothing; /* a sentence, only when there are no steps */
+  GArray *steps;       /* of BalPlanStep, in order */
+  char *why_nothing;   /* a sentence, only when there are no steps */
   gboolean is_warning; /* why_nothing is news to the operator, not just "nothing to gain" */
-  GPtrArray *notes;  /* of char *: why a mechanism that the policy names is not used */
+  GPtrArray *notes;    /* of char *: why a mechanism that the policy names is not used */
 } BalPlan;
 
 void bal_plan_clear (BalPlan *self);

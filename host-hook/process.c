@@ -10,7 +10,7 @@
 /* Largest /proc file read; a command line of QEMU with many devices has some 10 KiB. */
 #define PROC_FILE_MAX_BYTES (2u * 1024u * 1024u)
 
-G_DEFINE_QUARK (bal - process - error - quark, bal_process_error)
+G_DEFINE_QUARK (bal_process_error, bal_process_error)
 
 gboolean
 bal_incarnation_equal (const BalIncarnation *a, const BalIncarnation *b)

@@ -30,7 +30,7 @@ add_segment (virDomainPtr domain, const BalFlatRange *range, BalGuestMap *map, G
 {
   g_autofree char *command = bal_flatview_gpa2hva_command (range);
   g_autofree char *reply = ask (domain, command, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, error);
-  BalBackingSegment segment = { .gpa = range->start, .length = range->length };
+  BalBackingSegment segment = {.gpa = range->start, .length = range->length};
 
   if (!reply || !bal_flatview_gpa2hva_parse (reply, range, &segment.hva, error))
     return FALSE;
@@ -56,10 +56,9 @@ is_worth_asking (const BalFlatRange *range)
 gboolean
 bal_qmp_guest_map (virDomainPtr domain, BalGuestMap *out, GError **error)
 {
-  g_autofree char *text
-    = ask (domain, "info mtree -f", VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, error);
+  g_autofree char *text = ask (domain, "info mtree -f", VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, error);
   g_autoptr (BalFlatView) view = text ? bal_flatview_parse (text, error) : NULL;
-  g_auto (BalGuestMap) map = { 0 };
+  g_auto (BalGuestMap) map = {0};
 
   if (!view)
     return FALSE;
@@ -73,7 +72,7 @@ bal_qmp_guest_map (virDomainPtr domain, BalGuestMap *out, GError **error)
         return FALSE;
     }
   *out = map;
-  map = (BalGuestMap){ 0 };
+  map = (BalGuestMap){0};
   return TRUE;
 }
 
@@ -93,8 +92,8 @@ read_window (JsonNode *node, const char *alias, BalRange *window)
   data = json_object_get_object_member (device, "data");
   if (g_strcmp0 (json_object_get_string_member_with_default (data, "id", NULL), alias) != 0)
     return FALSE;
-  window->start = (guint64) json_object_get_int_member_with_default (data, "memaddr", 0);
-  window->length = (guint64) json_object_get_int_member_with_default (data, "max-size", 0);
+  window->start = (guint64)json_object_get_int_member_with_default (data, "memaddr", 0);
+  window->length = (guint64)json_object_get_int_member_with_default (data, "max-size", 0);
   return window->length > 0 && window->start < BAL_ADDRESS_LIMIT
          && window->length <= BAL_ADDRESS_LIMIT - window->start;
 }
@@ -116,10 +115,7 @@ bal_qmp_virtio_mem_window (virDomainPtr domain, const char *alias, BalRange *win
         if (read_window (json_array_get_element (devices, i), alias, window))
           return TRUE;
     }
-  g_set_error (error,
-               BAL_FAILURE,
-               BAL_EXIT_FAILED,
-               "QEMU does not tell where virtio-mem device \"%s\" lies",
-               alias);
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
+               "QEMU does not tell where virtio-mem device \"%s\" lies", alias);
   return FALSE;
 }

@@ -10,7 +10,7 @@
 /* Any version of the namespace. */
 #define URI_FAMILY "urn:x-ballast:memory:"
 
-G_DEFINE_QUARK (bal - release - tag - error - quark, bal_release_tag_error)
+G_DEFINE_QUARK (bal_release_tag_error, bal_release_tag_error)
 
 static gboolean
 fail (GError **error, const char *what)

@@ -8,17 +8,17 @@ static void
 set_upper_bound (BalSurvey *self, guint64 backed_bytes)
 {
   BalFacts *facts = &self->facts;
-  guint64 used_bytes = facts->guest_total_bytes - MIN (facts->guest_total_bytes,
-                                                       facts->guest_free_bytes);
+  guint64 used_bytes =
+    facts->guest_total_bytes - MIN (facts->guest_total_bytes, facts->guest_free_bytes);
 
-  facts->backed_free_bytes
-    = MIN (backed_bytes - MIN (backed_bytes, used_bytes), facts->guest_free_bytes);
+  facts->backed_free_bytes =
+    MIN (backed_bytes - MIN (backed_bytes, used_bytes), facts->guest_free_bytes);
   facts->gain_known = TRUE;
 
   /* Nobody knows where in the guest it lies: any device may have it. */
   for (guint i = 0; i < facts->virtio_mem->len; i++)
-    g_array_index (facts->virtio_mem, BalVirtioMemFacts, i).backed_free_bytes
-      = facts->backed_free_bytes;
+    g_array_index (facts->virtio_mem, BalVirtioMemFacts, i).backed_free_bytes =
+      facts->backed_free_bytes;
 }
 
 static void
@@ -27,8 +27,8 @@ bound_by_process (const BalSurveyRequest *request, BalSurvey *self, guint64 rss_
   BalProcessMemory memory;
 
   if (self->has_qemu && bal_process_memory (request->root, &self->qemu, &memory, NULL))
-    rss_bytes = memory.rss_anon_bytes + memory.rss_shmem_bytes + memory.swap_bytes
-                + memory.hugetlb_bytes;
+    rss_bytes =
+      memory.rss_anon_bytes + memory.rss_shmem_bytes + memory.swap_bytes + memory.hugetlb_bytes;
   if (rss_bytes > 0)
     set_upper_bound (self, rss_bytes);
 }
@@ -41,18 +41,14 @@ count_devices (const BalSurveyRequest *request,
 {
   for (guint i = 0; i < self->facts.virtio_mem->len; i++)
     {
-      BalVirtioMemFacts *device
-        = &g_array_index (self->facts.virtio_mem, BalVirtioMemFacts, i);
+      BalVirtioMemFacts *device = &g_array_index (self->facts.virtio_mem, BalVirtioMemFacts, i);
       const BalVirtioMem *in_xml = &g_array_index (self->xml.virtio_mem, BalVirtioMem, i);
-      BalRange window = { .start = in_xml->memaddr, .length = in_xml->size_kib * 1024 };
+      BalRange window = {.start = in_xml->memaddr, .length = in_xml->size_kib * 1024};
 
       if (window.start == 0
           && !bal_qmp_virtio_mem_window (request->domain, device->alias, &window, error))
         return FALSE;
-      if (!bal_backing_count (backing,
-                              self->free_ranges,
-                              &window,
-                              &device->backed_free_bytes,
+      if (!bal_backing_count (backing, self->free_ranges, &window, &device->backed_free_bytes,
                               error))
         return FALSE;
     }
@@ -62,23 +58,18 @@ count_devices (const BalSurveyRequest *request,
 static gboolean
 count_by_pagemap (const BalSurveyRequest *request, BalSurvey *self, GError **error)
 {
-  g_auto (BalGuestMap) map = { 0 };
+  g_auto (BalGuestMap) map = {0};
   g_autoptr (BalBacking) backing = NULL;
   guint64 backed_bytes = 0;
 
   if (!bal_qmp_guest_map (request->domain, &map, error))
     return FALSE;
-  backing = bal_backing_open (request->root,
-                              &self->qemu,
-                              (const BalBackingSegment *) map.segments->data,
-                              map.segments->len,
-                              error);
+  backing =
+    bal_backing_open (request->root, &self->qemu, (const BalBackingSegment *)map.segments->data,
+                      map.segments->len, error);
   if (!backing
-      || !bal_backing_count (backing,
-                             self->free_ranges ? self->free_ranges : map.ram,
-                             NULL,
-                             &backed_bytes,
-                             error))
+      || !bal_backing_count (backing, self->free_ranges ? self->free_ranges : map.ram, NULL,
+                             &backed_bytes, error))
     return FALSE;
   if (!self->free_ranges)
     {
@@ -101,8 +92,7 @@ bal_survey_find_gain (const BalSurveyRequest *request, BalSurvey *self, guint64 
   if (!self->facts.guest_free_known
       || self->facts.guest_free_bytes < request->config->policy.min_gain_bytes)
     return;
-  if (self->has_qemu && request->config->use_qmp
-      && count_by_pagemap (request, self, &error))
+  if (self->has_qemu && request->config->use_qmp && count_by_pagemap (request, self, &error))
     return;
   if (error)
     self->backing_problem = g_strdup (error->message);

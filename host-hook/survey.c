@@ -17,7 +17,7 @@ bal_survey_clear (BalSurvey *self)
   g_clear_pointer (&self->agent, bal_agent_client_free);
   g_clear_pointer (&self->free_ranges, bal_ranges_free);
   g_free (self->backing_problem);
-  *self = (BalSurvey){ 0 };
+  *self = (BalSurvey){0};
 }
 
 gboolean
@@ -42,8 +42,7 @@ open_agent (const BalSurveyRequest *request, const BalDomainXml *xml, char **pro
   else if (!xml->agent_connected || !xml->agent_socket_path)
     *problem = g_strdup ("no guest agent has opened its channel");
   else
-    agent = bal_agent_client_open_unix (xml->agent_socket_path,
-                                        request->config->agent_timeout_ms,
+    agent = bal_agent_client_open_unix (xml->agent_socket_path, request->config->agent_timeout_ms,
                                         &error);
   if (error)
     *problem = g_strdup_printf ("the guest agent cannot be used (%s)", error->message);
@@ -60,7 +59,7 @@ static gboolean
 converse (const BalSurveyRequest *request, BalSurvey *self, GError **error)
 {
   guint timeout_ms = request->config->agent_timeout_ms;
-  g_auto (BalGuestInfo) info = { 0 };
+  g_auto (BalGuestInfo) info = {0};
 
   if (!bal_agent_client_info (self->agent, timeout_ms, &info, error)
       || !bal_agent_client_memory_info (self->agent, timeout_ms, &self->facts.memory, error))
@@ -71,10 +70,8 @@ converse (const BalSurveyRequest *request, BalSurvey *self, GError **error)
                            && is_enabled (&info, BAL_COMMAND_RETURN);
   if (self->facts.memory.free_bytes < request->config->policy.min_gain_bytes)
     return TRUE;
-  self->free_ranges = bal_agent_client_free_ranges (self->agent,
-                                                    self->facts.memory.page_bytes,
-                                                    timeout_ms,
-                                                    error);
+  self->free_ranges =
+    bal_agent_client_free_ranges (self->agent, self->facts.memory.page_bytes, timeout_ms, error);
   return self->free_ranges != NULL;
 }
 
@@ -89,8 +86,8 @@ ask_agent (const BalSurveyRequest *request, BalSurvey *self)
     return;
   if (!converse (request, self, &error))
     {
-      facts->agent_problem
-        = g_strdup_printf ("the guest agent cannot be used (%s)", error->message);
+      facts->agent_problem =
+        g_strdup_printf ("the guest agent cannot be used (%s)", error->message);
       g_clear_pointer (&self->agent, bal_agent_client_free);
       bal_memory_info_clear (&facts->memory);
       return;
@@ -100,8 +97,8 @@ ask_agent (const BalSurveyRequest *request, BalSurvey *self)
   facts->guest_total_bytes = facts->memory.total_bytes;
   facts->guest_free_bytes = facts->memory.free_bytes;
   if (self->free_ranges)
-    facts->guest_free_bytes
-      = MIN (facts->guest_free_bytes, bal_ranges_total_bytes (self->free_ranges));
+    facts->guest_free_bytes =
+      MIN (facts->guest_free_bytes, bal_ranges_total_bytes (self->free_ranges));
 }
 
 /* Without an agent the balloon's driver tells how much is free, though not where. */
@@ -111,18 +108,15 @@ ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_byte
   BalFacts *facts = &self->facts;
   BalBalloonStats stats;
 
-  if (!self->xml.has_balloon
-      || !bal_domain_balloon_kib (request->domain, &facts->balloon_kib))
+  if (!self->xml.has_balloon || !bal_domain_balloon_kib (request->domain, &facts->balloon_kib))
     return;
   if (facts->agent_answers)
     {
       facts->has_balloon = TRUE;
       return;
     }
-  if (!bal_balloon_stats_read (request->domain,
-                               self->xml.balloon_stats_period_s > 0,
-                               BALLOON_STATS_TIMEOUT_MS,
-                               &stats))
+  if (!bal_balloon_stats_read (request->domain, self->xml.balloon_has_stats_period,
+                               BALLOON_STATS_TIMEOUT_MS, &stats))
     return;
   facts->has_balloon = TRUE;
   facts->guest_free_known = TRUE;
@@ -138,10 +132,10 @@ list_virtio_mem (BalSurvey *self)
   for (guint i = 0; i < self->xml.virtio_mem->len; i++)
     {
       const BalVirtioMem *device = &g_array_index (self->xml.virtio_mem, BalVirtioMem, i);
-      BalVirtioMemFacts facts = { .alias = g_strdup (device->alias),
-                                  .requested_kib = device->requested_kib,
-                                  .current_kib = device->current_kib,
-                                  .block_kib = device->block_kib };
+      BalVirtioMemFacts facts = {.alias = g_strdup (device->alias),
+                                 .requested_kib = device->requested_kib,
+                                 .current_kib = device->current_kib,
+                                 .block_kib = device->block_kib};
 
       g_array_append_val (self->facts.virtio_mem, facts);
     }
@@ -162,17 +156,14 @@ take_basics (const BalSurveyRequest *request, BalSurvey *self)
   facts->has_hugepages = self->xml.has_hugepages;
   facts->has_encryption = self->xml.has_encryption;
   if (request->source_local)
-    self->has_qemu = bal_process_find_qemu (request->root,
-                                            self->xml.name,
-                                            self->xml.uuid,
-                                            &self->qemu,
-                                            NULL);
+    self->has_qemu =
+      bal_process_find_qemu (request->root, self->xml.name, self->xml.uuid, &self->qemu, NULL);
 }
 
 gboolean
 bal_survey_take (const BalSurveyRequest *request, BalSurvey *out, GError **error)
 {
-  g_auto (BalSurvey) self = { 0 };
+  g_auto (BalSurvey) self = {0};
   guint64 rss_bytes = 0;
 
   if (!bal_domain_read (request->domain, &self.xml, &self.xml_text, error))
@@ -187,6 +178,6 @@ bal_survey_take (const BalSurveyRequest *request, BalSurvey *out, GError **error
       bal_survey_find_gain (request, &self, rss_bytes);
     }
   *out = self;
-  self = (BalSurvey){ 0 };
+  self = (BalSurvey){0};
   return TRUE;
 }

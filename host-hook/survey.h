@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Survey: gathers the facts that a plan is made from, from libvirt, the guest agent, QEMU and /proc.
+ * Survey: gathers the facts that a plan is made from, from libvirt, the guest agent, QEMU and
+ * /proc.
  *
  * It changes nothing in the guest. What cannot be found out is left unknown and becomes a reason in
  * the plan, not a failure: a domain that says nothing is migrated plainly.
@@ -35,13 +36,13 @@ typedef struct
 {
   BalFacts facts;
   BalDomainXml xml;
-  char *xml_text;          /* may hold secrets */
-  BalAgentClient *agent;   /* NULL when it does not answer */
-  guint64 agent_lease_ms;  /* 0: not known */
-  BalRanges *free_ranges;  /* NULL: not known, or not asked for */
+  char *xml_text;         /* may hold secrets */
+  BalAgentClient *agent;  /* NULL when it does not answer */
+  guint64 agent_lease_ms; /* 0: not known */
+  BalRanges *free_ranges; /* NULL: not known, or not asked for */
   gboolean has_qemu;
-  BalIncarnation qemu;     /* when has_qemu */
-  char *backing_problem;   /* a sentence, when the exact gain could not be computed; may be NULL */
+  BalIncarnation qemu;   /* when has_qemu */
+  char *backing_problem; /* a sentence, when the exact gain could not be computed; may be NULL */
 } BalSurvey;
 
 gboolean bal_survey_take (const BalSurveyRequest *request, BalSurvey *out, GError **error);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/cli.h"
+
+#include <unistd.h>
+
+#include "host-hook/connection.h"
+#include "host-hook/failure.h"
+
+void
+bal_cli_clear (BalCli *self)
+{
+  g_free (self->uri);
+  g_free (self->config_path);
+  g_free (self->mechanisms);
+  g_free (self->page_cache);
+  bal_config_clear (&self->config);
+  g_clear_pointer (&self->report, bal_report_free);
+  g_clear_pointer (&self->connection, virConnectClose);
+  g_clear_pointer (&self->cancel, bal_cancel_free);
+}
+
+const GOptionEntry *
+bal_cli_entries (BalCli *self, GOptionEntry entries[static 6])
+{
+  entries[0] = (GOptionEntry){"connect",  'c',
+                              0,          G_OPTION_ARG_STRING,
+                              &self->uri, "The source's libvirt (default: libvirt's own)",
+                              "URI"};
+  entries[1] = (GOptionEntry){"config",
+                              0,
+                              0,
+                              G_OPTION_ARG_FILENAME,
+                              &self->config_path,
+                              "Configuration (default: " BAL_CONFIG_PATH ")",
+                              "FILE"};
+  entries[2] = (GOptionEntry){"mechanisms",
+                              0,
+                              0,
+                              G_OPTION_ARG_STRING,
+                              &self->mechanisms,
+                              "What may release memory, in order: virtio-mem,hold,balloon",
+                              "LIST"};
+  entries[3] = (GOptionEntry){"page-cache",
+                              0,
+                              0,
+                              G_OPTION_ARG_STRING,
+                              &self->page_cache,
+                              "What becomes of the guest's page cache: keep, trim or drop",
+                              "POLICY"};
+  entries[4] = (GOptionEntry){"json",      0,
+                              0,           G_OPTION_ARG_NONE,
+                              &self->json, "Print one JSON object on standard output",
+                              NULL};
+  entries[5] = (GOptionEntry){0};
+  return entries;
+}
+
+gboolean
+bal_cli_parse (BalCli *self,
+               const char *usage,
+               GOptionGroup *group,
+               char **words,
+               char ***arguments,
+               GError **error)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_auto (GStrv) argv = g_strdupv (words);
+  g_autofree char *program = g_strdup_printf ("ballast %s", words[0]);
+  GOptionEntry entries[6];
+
+  g_option_context_add_main_entries (context, bal_cli_entries (self, entries), NULL);
+  if (group)
+    g_option_context_add_group (context, group);
+  g_set_prgname (program);
+  g_option_context_set_summary (context, usage);
+  if (!g_option_context_parse_strv (context, &argv, error))
+    {
+      g_prefix_error (error, "Nothing was touched: ");
+      return FALSE;
+    }
+  /* "--" only ends the options. */
+  if (argv[1] && g_str_equal (argv[1], "--"))
+    *arguments = g_strdupv (argv + 2);
+  else
+    *arguments = g_strdupv (argv + 1);
+  return TRUE;
+}
+
+gboolean
+bal_cli_parse_domain (
+  BalCli *self, const char *usage, char **words, gboolean optional, char **domain, GError **error)
+{
+  g_auto (GStrv) arguments = NULL;
+  guint n;
+
+  if (!bal_cli_parse (self, usage, NULL, words, &arguments, error))
+    return FALSE;
+  n = g_strv_length (arguments);
+  if (n > 1 || (n == 0 && !optional))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                   "\"ballast %s\" takes %s domain; nothing was touched", words[0],
+                   optional ? "at most one" : "one");
+      return FALSE;
+    }
+  *domain = g_strdup (arguments[0]);
+  return TRUE;
+}
+
+static gboolean
+override_policy (BalCli *self, GError **error)
+{
+  BalPolicy *policy = &self->config.policy;
+
+  if (self->mechanisms)
+    {
+      GArray *mechanisms = bal_config_parse_mechanisms (self->mechanisms, ',', error);
+
+      if (!mechanisms)
+        return FALSE;
+      g_array_unref (policy->mechanisms);
+      policy->mechanisms = mechanisms;
+    }
+  return !self->page_cache
+         || bal_config_parse_page_cache (self->page_cache, &policy->page_cache, error);
+}
+
+gboolean
+bal_cli_open (BalCli *self, gboolean progress, GError **error)
+{
+  if (!bal_config_load (self->config_path ? self->config_path : BAL_CONFIG_PATH,
+                        self->config_path != NULL, &self->config, error)
+      || !override_policy (self, error))
+    return FALSE;
+  self->report = bal_report_new (self->json, progress || isatty (STDERR_FILENO));
+  if (!bal_connection_start_events (error))
+    return FALSE;
+  self->connection = bal_connection_open (self->uri, error);
+  if (!self->connection)
+    return FALSE;
+  self->job =
+    (BalJob){.root = "", .config = &self->config, .cancel = self->cancel, .report = self->report};
+  return TRUE;
+}
+
+gboolean
+bal_cli_require_local (const BalCli *self, GError **error)
+{
+  if (bal_connection_is_local (self->connection))
+    return TRUE;
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_USAGE,
+               "This command works on the domain's own host; run it there, nothing was touched");
+  return FALSE;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Command line: what all of ballast's commands share: common options, configuration, connection,
+ * report. One command a file, cmd-NAME.c.
+ *
+ * Ownership: main owns the BalCli; commands borrow it.
+ * Failure: G_OPTION_ERROR and BAL_CONFIG_ERROR for what the user typed or wrote, BAL_FAILURE for
+ * the rest.
+ */
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "host-hook/job.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  /* Common options; -c, --config and --json stand before or behind the command. */
+  char *uri;
+  char *config_path;
+  char *mechanisms;
+  char *page_cache;
+  gboolean json;
+
+  /* Filled by bal_cli_open(). */
+  BalConfig config;
+  BalCancel *cancel;
+  BalReport *report;
+  virConnectPtr connection;
+  BalJob job;
+} BalCli;
+
+void bal_cli_clear (BalCli *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalCli, bal_cli_clear)
+
+/* The options of BalCli that every command takes. */
+const GOptionEntry *bal_cli_entries (BalCli *self, GOptionEntry entries[static 6]);
+
+/* Parses a command's options; @group (may be NULL) is consumed. @arguments gets the other words,
+ * NULL-terminated, the caller's. */
+gboolean bal_cli_parse (BalCli *self,
+                        const char *usage,
+                        GOptionGroup *group,
+                        char **words,
+                        char ***arguments,
+                        GError **error);
+
+/* The same for a command that takes exactly one domain, or with @optional none or one. */
+gboolean bal_cli_parse_domain (
+  BalCli *self, const char *usage, char **words, gboolean optional, char **domain, GError **error);
+
+/* Loads the configuration, makes the report and connects to libvirt. @progress: show a moving line
+ * also without a terminal. */
+gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);
+
+/* Ballast gives memory back on the host that it was taken on, so that some commands make no sense
+ * with a remote libvirt. */
+gboolean bal_cli_require_local (const BalCli *self, GError **error);
+
+typedef gboolean (*BalCommand) (BalCli *cli, char **words, GError **error);
+
+gboolean bal_cmd_migrate (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_ranges (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_plan (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_release (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_restore (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_status (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_recover (BalCli *cli, char **words, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "host-hook/agent-client.h"
+#include "host-hook/cli.h"
+#include "host-hook/connection.h"
+#include "host-hook/failure.h"
+#include "host-hook/format.h"
+
+#define USAGE                                                                                      \
+  "Usage: ballast ranges [OPTIONS] DOMAIN\n\nPrints the guest-physical address ranges that are "   \
+  "free in the guest at this\nmoment, as its agent tells them."
+
+static BalAgentClient *
+open_agent (BalCli *cli, virDomainPtr domain, GError **error)
+{
+  g_auto (BalDomainXml) xml = {0};
+
+  if (!bal_connection_is_local (cli->connection))
+    return bal_agent_client_open_domain (domain, cli->config.agent_timeout_ms, error);
+  if (!bal_domain_read (domain, &xml, NULL, error))
+    return NULL;
+  if (xml.agent_socket_path)
+    return bal_agent_client_open_unix (xml.agent_socket_path, cli->config.agent_timeout_ms, error);
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
+               "Domain \"%s\" has no channel for the guest agent; add one named " BAL_CHANNEL_NAME,
+               xml.name);
+  return NULL;
+}
+
+static void
+print_text (const BalRanges *ranges)
+{
+  g_autofree char *total = bal_format_bytes (bal_ranges_total_bytes (ranges));
+
+  for (guint i = 0; i < bal_ranges_count (ranges); i++)
+    {
+      const BalRange *range = bal_ranges_get (ranges, i);
+      g_autofree char *length = bal_format_bytes (range->length);
+
+      printf ("0x%016" G_GINT64_MODIFIER "x-0x%016" G_GINT64_MODIFIER "x  %s\n", range->start,
+              range->start + range->length - 1, length);
+    }
+  printf ("%u ranges, %s free\n", bal_ranges_count (ranges), total);
+}
+
+static void
+print_json (const BalRanges *ranges)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "free-bytes");
+  json_builder_add_int_value (builder, (gint64)bal_ranges_total_bytes (ranges));
+  json_builder_set_member_name (builder, "ranges");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < bal_ranges_count (ranges); i++)
+    {
+      json_builder_begin_array (builder);
+      json_builder_add_int_value (builder, (gint64)bal_ranges_get (ranges, i)->start);
+      json_builder_add_int_value (builder, (gint64)bal_ranges_get (ranges, i)->length);
+      json_builder_end_array (builder);
+    }
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  bal_print_json (root);
+}
+
+gboolean
+bal_cmd_ranges (BalCli *cli, char **words, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autoptr (virDomain) domain = NULL;
+  g_autoptr (BalAgentClient) agent = NULL;
+  g_autoptr (BalRanges) ranges = NULL;
+
+  if (!bal_cli_parse_domain (cli, USAGE, words, FALSE, &name, error)
+      || !bal_cli_open (cli, FALSE, error))
+    return FALSE;
+  domain = bal_domain_find (cli->connection, name, error);
+  if (!domain || !bal_domain_require_active (domain, error))
+    return FALSE;
+  agent = open_agent (cli, domain, error);
+  if (!agent)
+    return FALSE;
+  ranges = bal_agent_client_free_ranges (agent, 1, cli->config.agent_timeout_ms, error);
+  if (!ranges)
+    return FALSE;
+  if (cli->json)
+    print_json (ranges);
+  else
+    print_text (ranges);
+  return TRUE;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "host-hook/cli.h"
+#include "host-hook/domain-lock.h"
+#include "host-hook/failure.h"
+#include "host-hook/recover.h"
+
+#define USAGE                                                                                      \
+  "Usage: ballast recover [OPTIONS] [DOMAIN]\n\nGives memory back that an interrupted ballast "    \
+  "left "                                                                                          \
+  "released, of all domains or of one.\nLeaves alone what `ballast release` released a short "     \
+  "while "                                                                                         \
+  "ago."
+
+/* `ballast release` leaves its release to somebody else's migration; only one that nobody came for
+ * is taken back. */
+static gboolean
+is_wanted (const BalCli *cli, const BalJournalEntry *entry)
+{
+  gint64 age_us = g_get_real_time () - entry->created_us;
+
+  return !entry->dest_uri && entry->stage == BAL_JOURNAL_RELEASED && age_us >= 0
+         && (guint64)age_us / 1000 < cli->config.hold_deadline_ms;
+}
+
+static gboolean
+recover_entry (BalCli *cli, const BalJournalEntry *entry, GError **error)
+{
+  BalRecover recover = {.job = &cli->job, .connection = cli->connection, .is_local = TRUE};
+  g_autofree char *what = NULL;
+
+  if (!bal_recover_entry (&recover, entry, &what, error))
+    return FALSE;
+  printf ("%s.\n", what);
+  return TRUE;
+}
+
+/* TRUE also when the entry is rightly left alone. */
+static gboolean
+look_at (BalCli *cli, const BalJournalItem *item, GError **error)
+{
+  g_autoptr (BalDomainLock) lock = NULL;
+  g_autoptr (GError) busy = NULL;
+
+  if (item->error)
+    {
+      g_set_error_literal (error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED, item->error->message);
+      return FALSE;
+    }
+  if (is_wanted (cli, item->entry))
+    {
+      printf ("Domain \"%s\" was released for a migration and is left so.\n",
+              item->entry->domain_name);
+      return TRUE;
+    }
+  lock = bal_domain_lock_try (cli->job.root, item->entry->uuid, NULL, &busy);
+  if (lock)
+    return recover_entry (cli, item->entry, error);
+  if (!g_error_matches (busy, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
+    {
+      g_propagate_error (error, g_steal_pointer (&busy));
+      return FALSE;
+    }
+  printf ("Domain \"%s\" is being worked on and is left alone.\n", item->entry->domain_name);
+  return TRUE;
+}
+
+static gboolean
+matches (const BalJournalItem *item, const char *name)
+{
+  return !name || !item->entry || g_strcmp0 (item->entry->domain_name, name) == 0
+         || g_strcmp0 (item->entry->uuid, name) == 0;
+}
+
+gboolean
+bal_cmd_recover (BalCli *cli, char **words, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autoptr (GPtrArray) items = NULL;
+  g_autoptr (GError) first = NULL;
+  guint seen = 0;
+
+  if (!bal_cli_parse_domain (cli, USAGE, words, TRUE, &name, error)
+      || !bal_cli_open (cli, FALSE, error) || !bal_cli_require_local (cli, error))
+    return FALSE;
+  items = bal_journal_list (cli->job.root, NULL, error);
+  if (!items)
+    return FALSE;
+  for (guint i = 0; i < items->len; i++)
+    {
+      const BalJournalItem *item = g_ptr_array_index (items, i);
+      g_autoptr (GError) failure = NULL;
+
+      if (!matches (item, name))
+        continue;
+      seen++;
+      if (look_at (cli, item, &failure))
+        continue;
+      if (!first)
+        first = g_steal_pointer (&failure);
+      else
+        bal_report_warning (cli->report, "%s", failure->message);
+    }
+  if (seen == 0)
+    printf ("Nothing is left to recover.\n");
+  if (!first)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/breakpoint.h"
+#include "host-hook/cli.h"
+#include "host-hook/connection.h"
+#include "host-hook/domain-lock.h"
+#include "host-hook/failure.h"
+#include "host-hook/give-back.h"
+#include "host-hook/release.h"
+
+#define USAGE                                                                                      \
+  "Usage: ballast release [OPTIONS] DOMAIN\n\nReleases free memory of DOMAIN for a migration "     \
+  "that "                                                                                          \
+  "somebody else makes. Give it back\nwith `ballast restore` on the host where the domain runs "   \
+  "then. What the agent holds\ngoes back to the guest by itself when no host asks for it any "     \
+  "more."
+
+static gboolean
+give_back_again (BalCli *cli, virDomainPtr domain, const BalRelease *release, GError **error)
+{
+  BalGiveBack give_back = {.job = &cli->job,
+                           .domain = domain,
+                           .is_local = TRUE,
+                           .agent = release->survey->agent};
+
+  if (!bal_give_back (&give_back, release->entry, error)
+      || !bal_journal_remove (cli->job.root, release->entry, error))
+    return FALSE;
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_INTERRUPTED,
+               "Interrupted; domain \"%s\" has its memory back", virDomainGetName (domain));
+  return FALSE;
+}
+
+static gboolean
+release_domain (BalCli *cli, virDomainPtr domain, GError **error)
+{
+  BalSummary *summary = bal_report_summary (cli->report);
+  g_auto (BalSurvey) survey = {0};
+  g_auto (BalPlan) plan = {0};
+  g_autoptr (BalJournalEntry) entry = NULL;
+  BalSurveyRequest request = {.root = cli->job.root,
+                              .domain = domain,
+                              .source_local = TRUE,
+                              .destination_reachable = TRUE,
+                              .config = &cli->config};
+  BalRelease release = {
+    .job = &cli->job, .domain = domain, .survey = &survey, .plan = &plan, .has_journal = TRUE};
+
+  bal_report_phase (cli->report, BAL_PHASE_SURVEY);
+  if (!bal_survey_take (&request, &survey, error))
+    return FALSE;
+  bal_plan_make (&survey.facts, &cli->config.policy, &plan);
+  summary->gain_bytes = plan.gain_bytes;
+  summary->headroom_bytes = plan.headroom_bytes;
+  summary->why_nothing = g_strdup (plan.why_nothing);
+  if (plan.steps->len == 0)
+    return TRUE;
+
+  bal_report_phase (cli->report, BAL_PHASE_RELEASE);
+  entry = bal_release_entry (cli->job.root, &survey, &plan, NULL, NULL, NULL, error);
+  release.entry = entry;
+  if (!entry || !bal_release_run (&release, error))
+    return FALSE;
+  return !bal_cancel_requested (cli->cancel) || give_back_again (cli, domain, &release, error);
+}
+
+/* A second release would write down the small sizes as the originals. */
+static gboolean
+check_not_released (BalCli *cli, virDomainPtr domain, const char *uuid, GError **error)
+{
+  g_autoptr (GPtrArray) items = bal_journal_list (cli->job.root, uuid, error);
+  g_autoptr (BalJournalEntry) record = NULL;
+
+  if (!items || !bal_give_back_record_from_tag (&cli->job, domain, &record, error))
+    return FALSE;
+  if (items->len == 0 && !record)
+    return TRUE;
+  g_set_error (
+    error, BAL_FAILURE, BAL_EXIT_BUSY,
+    "Memory of domain \"%s\" is released already; run `ballast restore %s` first, nothing "
+    "was changed",
+    virDomainGetName (domain), virDomainGetName (domain));
+  return FALSE;
+}
+
+gboolean
+bal_cmd_release (BalCli *cli, char **words, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autofree char *outcome = NULL;
+  g_autoptr (virDomain) domain = NULL;
+  g_autoptr (BalDomainLock) lock = NULL;
+  char uuid[VIR_UUID_STRING_BUFLEN];
+
+  if (!bal_cli_parse_domain (cli, USAGE, words, FALSE, &name, error)
+      || !bal_cli_open (cli, FALSE, error) || !bal_cli_require_local (cli, error))
+    return FALSE;
+  domain = bal_domain_find (cli->connection, name, error);
+  if (!domain || !bal_domain_require_active (domain, error))
+    return FALSE;
+  if (virDomainGetUUIDString (domain, uuid) < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
+  lock = bal_domain_lock_try (cli->job.root, uuid, NULL, error);
+  if (!lock || !check_not_released (cli, domain, uuid, error)
+      || !release_domain (cli, domain, error))
+    return FALSE;
+
+  bal_report_summary (cli->report)->domain = g_strdup (virDomainGetName (domain));
+  outcome = g_strdup_printf ("Domain \"%s\":", virDomainGetName (domain));
+  bal_report_finish (cli->report, outcome, NULL);
+  return TRUE;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/give-back.h"
+
+#include "host-hook/breakpoint.h"
+#include "host-hook/connection.h"
+#include "host-hook/failure.h"
+#include "host-hook/hold.h"
+#include "host-hook/release-tag.h"
+#include "host-hook/release.h"
+#include "host-hook/sizes.h"
+
+/* A guest that took nothing back for so long does not just now: it may be booting or hung. */
+#define STALL_MS 10000
+
+/* How long a size must stand still before it is believed to be somebody's decision and not a guest
+ * on its way. */
+#define STILL_MS 2000
+
+/* After a migration the guest's agent answers within half a second of the resume. */
+#define AGENT_AFTER_RESUME_MS 5000
+
+static BalAgentClient *
+open_agent (const BalGiveBack *self, GError **error)
+{
+  g_auto (BalDomainXml) xml = {0};
+
+  if (!self->is_local)
+    return bal_agent_client_open_domain (self->domain, AGENT_AFTER_RESUME_MS, error);
+  if (!bal_domain_read (self->domain, &xml, NULL, error))
+    return NULL;
+  if (!xml.agent_socket_path)
+    {
+      g_set_error (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_UNREACHABLE,
+                   "The domain has no channel for the guest agent");
+      return NULL;
+    }
+  return bal_agent_client_open_unix (xml.agent_socket_path, AGENT_AFTER_RESUME_MS, error);
+}
+
+/* Never an error: an agent that is silent gives back by itself when its lease ends, and a holder
+ * whose agent died is gone already. */
+static void
+give_back_hold (const BalGiveBack *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BalAgentClient) opened = NULL;
+  BalAgentClient *agent = self->agent;
+
+  if (agent && bal_hold_return (self->job, agent, NULL))
+    return;
+  opened = open_agent (self, &error);
+  if (opened && bal_hold_return (self->job, opened, &error))
+    return;
+  bal_report_warning (
+    self->job->report,
+    "the guest agent does not answer (%s); the guest takes its held memory back by "
+    "itself within %u s of silence",
+    error->message, BAL_HOLD_LEASE_DEFAULT_MS / 1000);
+}
+
+typedef enum
+{
+  SIZE_OURS,    /* as Ballast set it, or on its way there */
+  SIZE_WHOLE,   /* as it was before */
+  SIZE_CHANGED, /* somebody decided otherwise */
+} SizeStand;
+
+static SizeStand
+judge (guint64 requested_kib, guint64 original_kib, guint64 set_kib)
+{
+  if (bal_size_same (requested_kib, original_kib))
+    return SIZE_WHOLE;
+  if (bal_size_same (requested_kib, set_kib))
+    return SIZE_OURS;
+  return SIZE_CHANGED;
+}
+
+/* A balloon's target cannot be read, only where the guest is. A release that was cut off, and a
+ * guest that is booting, are on their way: only a size that stands still is somebody's. */
+static gboolean
+balloon_stand (const BalSize *size, const BalJournalEntry *record, SizeStand *stand, GError **error)
+{
+  guint64 requested_kib, actual_kib;
+
+  if (!bal_size_settle (size, record->balloon_set_kib, STILL_MS, NULL, NULL, NULL, &actual_kib,
+                        error)
+      || !bal_size_read (size, &requested_kib, &actual_kib, error))
+    return FALSE;
+  *stand = judge (requested_kib, record->balloon_original_kib, record->balloon_set_kib);
+  if (*stand == SIZE_CHANGED && record->stage == BAL_JOURNAL_RELEASING
+      && actual_kib > record->balloon_set_kib && actual_kib < record->balloon_original_kib)
+    *stand = SIZE_OURS;
+  return TRUE;
+}
+
+static gboolean
+not_restored (GError **error, const BalSize *size, const char *why)
+{
+  g_autofree char *what = bal_size_describe (size);
+
+  g_set_error (
+    error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
+    "Domain \"%s\" has not all of its memory back yet (%s: %s); run `ballast recover %s` "
+    "when the guest runs again",
+    virDomainGetName (size->domain), what, why, virDomainGetName (size->domain));
+  return FALSE;
+}
+
+static gboolean
+grow (const BalGiveBack *self, const BalSize *size, guint64 original_kib, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  guint64 actual_kib = 0;
+
+  if (!bal_size_set (size, original_kib, &failure))
+    return not_restored (error, size, failure->message);
+  BAL_BREAKPOINT ("growing");
+  if (!bal_size_settle (size, original_kib, STALL_MS, NULL, NULL, NULL, &actual_kib, &failure))
+    return not_restored (error, size, failure->message);
+  if (!bal_size_same (actual_kib, original_kib))
+    return not_restored (error, size, "the guest does not take it");
+  return TRUE;
+}
+
+static void
+report_changed (const BalGiveBack *self, const BalSize *size)
+{
+  g_autofree char *what = bal_size_describe (size);
+
+  bal_report_warning (self->job->report,
+                      "somebody resized %s of domain \"%s\" meanwhile, it is left as it is", what,
+                      virDomainGetName (self->domain));
+}
+
+/* NB: setting the original again is right also when the guest has it already: a guest that reboots
+ * shows its full size for a moment, and would then follow the old target down. */
+static gboolean
+act (const BalGiveBack *self,
+     const BalSize *size,
+     SizeStand stand,
+     guint64 original_kib,
+     GError **error)
+{
+  if (stand == SIZE_CHANGED)
+    {
+      report_changed (self, size);
+      return TRUE;
+    }
+  return grow (self, size, original_kib, error);
+}
+
+static gboolean
+give_back_balloon (const BalGiveBack *self, const BalJournalEntry *record, GError **error)
+{
+  BalSize size = {.domain = self->domain};
+  g_autoptr (GError) failure = NULL;
+  SizeStand stand;
+
+  if (!balloon_stand (&size, record, &stand, &failure))
+    return not_restored (error, &size, failure->message);
+  return act (self, &size, stand, record->balloon_original_kib, error);
+}
+
+static gboolean
+give_back_virtio_mem (const BalGiveBack *self, const BalJournalVirtioMem *device, GError **error)
+{
+  BalSize size = {.domain = self->domain, .alias = device->alias};
+  g_autoptr (GError) failure = NULL;
+  guint64 requested_kib, actual_kib;
+
+  if (!bal_size_read (&size, &requested_kib, &actual_kib, &failure))
+    return not_restored (error, &size, failure->message);
+  return act (self, &size, judge (requested_kib, device->original_kib, device->set_kib),
+              device->original_kib, error);
+}
+
+static gboolean
+changed_sizes (const BalJournalEntry *record)
+{
+  return record->has_balloon || (record->virtio_mem && record->virtio_mem->len > 0);
+}
+
+gboolean
+bal_give_back (const BalGiveBack *self, const BalJournalEntry *record, GError **error)
+{
+  bal_report_progress (self->job->report, "giving memory back");
+  BAL_BREAKPOINT ("giving-back");
+  if (record->hold_token)
+    give_back_hold (self);
+  for (guint i = 0; record->virtio_mem && i < record->virtio_mem->len; i++)
+    if (!give_back_virtio_mem (self, &g_array_index (record->virtio_mem, BalJournalVirtioMem, i),
+                               error))
+      return FALSE;
+  if (record->has_balloon && !give_back_balloon (self, record, error))
+    return FALSE;
+  return !changed_sizes (record) || bal_release_write_tag (self->domain, NULL, error);
+}
+
+static BalJournalEntry *
+record_from (const BalReleaseTag *tag, virDomainPtr domain)
+{
+  g_autoptr (BalJournalEntry) record = bal_journal_entry_new ();
+
+  record->domain_name = g_strdup (virDomainGetName (domain));
+  record->migration_id = g_strdup (tag->nonce);
+  record->stage = BAL_JOURNAL_RELEASED;
+  record->has_balloon = tag->has_balloon;
+  record->balloon_original_kib = tag->balloon_original_kib;
+  record->balloon_set_kib = tag->balloon_released_kib;
+  for (guint i = 0; tag->virtio_mem && i < tag->virtio_mem->len; i++)
+    {
+      const BalReleaseTagVirtioMem *device =
+        &g_array_index (tag->virtio_mem, BalReleaseTagVirtioMem, i);
+
+      bal_journal_entry_add_virtio_mem (record, device->alias, device->original_kib,
+                                        device->released_kib);
+    }
+  return g_steal_pointer (&record);
+}
+
+gboolean
+bal_give_back_record_from_tag (const BalJob *job,
+                               virDomainPtr domain,
+                               BalJournalEntry **record,
+                               GError **error)
+{
+  g_autofree char *xml = virDomainGetXMLDesc (domain, 0);
+  g_auto (BalReleaseTag) tag = {0};
+  BalReleaseTagFound found;
+
+  *record = NULL;
+  if (!xml)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot read the XML of domain \"%s\"",
+                                virDomainGetName (domain));
+  if (!bal_release_tag_from_domain_xml (xml, &found, &tag, error))
+    return FALSE;
+  if (found == BAL_RELEASE_TAG_UNKNOWN)
+    bal_report_warning (
+      job->report, "domain \"%s\" carries metadata of another version of Ballast, it is left alone",
+      virDomainGetName (domain));
+  if (found == BAL_RELEASE_TAG_FOUND)
+    *record = record_from (&tag, domain);
+  return TRUE;
+}

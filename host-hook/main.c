@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host-hook/cli.h"
+#include "host-hook/failure.h"
+
+typedef struct
+{
+  const char *name;
+  BalCommand run;
+  const char *help;
+} Command;
+
+static const Command commands[] = {
+  {"migrate", bal_cmd_migrate, "migrate a domain without its free memory"},
+  {"ranges", bal_cmd_ranges, "print the guest's free memory ranges"},
+  {"plan", bal_cmd_plan, "print what a migration would release, and why"},
+  {"release", bal_cmd_release, "release free memory now, for a migration by somebody else"},
+  {"restore", bal_cmd_restore, "give a domain's memory back now"},
+  {"status", bal_cmd_status, "print what is released at the moment"},
+  {"recover", bal_cmd_recover, "finish what an interrupted ballast left behind"},
+};
+
+static const char *const exit_codes =
+  "Exit codes:\n"
+  "  0    done\n"
+  "  1    failed; the guest runs where it was, with its memory\n"
+  "  2    bad option or configuration; nothing was touched\n"
+  "  3    no such domain, domain off, or no connection; nothing was touched\n"
+  "  4    another process is at work on this domain; nothing was touched\n"
+  "  5    memory is still released: see `ballast status` and `ballast recover`\n"
+  "  6    the outcome is not known: see `ballast status`\n"
+  "  130  interrupted; the guest runs where it was, with its memory\n";
+
+static char *
+describe_commands (void)
+{
+  g_autoptr (GString) text = g_string_new ("Commands:\n");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
+    g_string_append_printf (text, "  %-9s %s\n", commands[i].name, commands[i].help);
+  g_string_append (text, "\n`ballast COMMAND --help` shows a command's options.");
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* Options before the command; *@words gets the command and all behind it. */
+static gboolean
+parse_leading_options (BalCli *cli, char **argv, char ***words, GError **error)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new ("COMMAND ...");
+  g_autofree char *summary = describe_commands ();
+  g_auto (GStrv) arguments = g_strdupv (argv);
+  gboolean version = FALSE;
+  GOptionEntry common[6];
+  const GOptionEntry own[] = {
+    {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
+    {0},
+  };
+
+  g_option_context_set_summary (context, summary);
+  g_option_context_set_description (context, exit_codes);
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_add_main_entries (context, bal_cli_entries (cli, common), NULL);
+  g_option_context_add_main_entries (context, own, NULL);
+  if (!g_option_context_parse_strv (context, &arguments, error))
+    return FALSE;
+  if (version)
+    {
+      puts ("ballast " BAL_VERSION);
+      return TRUE;
+    }
+  *words = g_strdupv (arguments + 1);
+  return TRUE;
+}
+
+static gboolean
+run_command (BalCli *cli, char **words, GError **error)
+{
+  for (gsize i = 0; words[0] && i < G_N_ELEMENTS (commands); i++)
+    if (strcmp (commands[i].name, words[0]) == 0)
+      return commands[i].run (cli, words, error);
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+               words[0] ? "There is no command \"%s\"; `ballast --help` lists them"
+                        : "A command is missing%s; `ballast --help` lists them",
+               words[0] ? words[0] : "");
+  return FALSE;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_auto (BalCli) cli = {0};
+  g_auto (GStrv) words = NULL;
+  g_autoptr (GError) error = NULL;
+
+  setlocale (LC_ALL, "");
+  signal (SIGPIPE, SIG_IGN);
+  cli.cancel = bal_cancel_new (&error);
+  if (cli.cancel && parse_leading_options (&cli, argv, &words, &error) && words)
+    run_command (&cli, words, &error);
+  if (error)
+    fprintf (stderr, "ballast: %s\n", error->message);
+  return bal_failure_exit_code (error);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/recover.h"
+
+#include "host-hook/failure.h"
+#include "host-hook/give-back.h"
+
+#define JOB_POLL_MS 100
+
+/* A migration that was aborted clears its job within a second or so. */
+#define JOB_WAIT_MS 10000
+
+BalDomainState
+bal_recover_wait_for_job (virConnectPtr connection, const char *uuid, guint wait_ms)
+{
+  gint64 end_us = g_get_monotonic_time () + (gint64)wait_ms * 1000;
+  BalDomainState state = bal_domain_state (connection, uuid);
+
+  while (state == BAL_DOMAIN_BUSY && g_get_monotonic_time () < end_us)
+    {
+      g_usleep (JOB_POLL_MS * 1000);
+      state = bal_domain_state (connection, uuid);
+    }
+  return state;
+}
+
+static gboolean
+must_wait (GError **error, const BalJournalEntry *entry, BalDomainState state)
+{
+  static const char *const why[] = {
+    [BAL_DOMAIN_GONE] = "it runs nowhere that is known",
+    [BAL_DOMAIN_RUNNING] = "it runs",
+    [BAL_DOMAIN_BUSY] = "a job holds it",
+    [BAL_DOMAIN_PAUSED] = "it is paused",
+    [BAL_DOMAIN_POSTCOPY_FAILED] = "its post-copy migration failed, resume that first",
+    [BAL_DOMAIN_UNKNOWN] = "libvirt does not answer",
+  };
+
+  g_set_error (
+    error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
+    "The memory of domain \"%s\" cannot be given back now: %s; run `ballast recover` again "
+    "later, nothing was changed",
+    entry->domain_name, why[state]);
+  return FALSE;
+}
+
+static gboolean
+give_back (const BalRecover *self,
+           virDomainPtr domain,
+           gboolean is_local,
+           const BalJournalEntry *record,
+           GError **error)
+{
+  BalGiveBack give_back = {.job = self->job, .domain = domain, .is_local = is_local};
+
+  return bal_give_back (&give_back, record, error);
+}
+
+/* The domain has another QEMU process than the one that memory was released of: it was saved and
+ * restored, reverted, or came from elsewhere, with our metadata in it; or it was started anew and
+ * has all its memory. */
+static gboolean
+settle_by_tag (const BalRecover *self,
+               virDomainPtr domain,
+               gboolean is_local,
+               const char *migration_id,
+               gboolean *found,
+               GError **error)
+{
+  g_autoptr (BalJournalEntry) record = NULL;
+
+  if (!bal_give_back_record_from_tag (self->job, domain, &record, error))
+    return FALSE;
+  *found = record && (!migration_id || g_strcmp0 (record->migration_id, migration_id) == 0);
+  return !*found || give_back (self, domain, is_local, record, error);
+}
+
+static gboolean
+is_same_process (const BalRecover *self, const BalJournalEntry *entry)
+{
+  g_autofree char *boot_id = bal_host_boot_id (self->job->root, NULL);
+  BalIncarnation now;
+
+  return g_strcmp0 (boot_id, entry->boot_id) == 0
+         && bal_process_find_qemu (self->job->root, entry->domain_name, entry->uuid, &now, NULL)
+         && bal_incarnation_equal (&now, &entry->incarnation);
+}
+
+static gboolean
+settle_here (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+{
+  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (self->connection, entry->uuid);
+  gboolean found = FALSE;
+
+  if (!domain)
+    return must_wait (error, entry, BAL_DOMAIN_UNKNOWN);
+  if (is_same_process (self, entry))
+    {
+      *what = g_strdup_printf ("Domain \"%s\" has its memory back", entry->domain_name);
+      return give_back (self, domain, self->is_local, entry, error);
+    }
+  if (!settle_by_tag (self, domain, self->is_local, entry->migration_id, &found, error))
+    return FALSE;
+  *what =
+    g_strdup_printf (found ? "Domain \"%s\" was restarted from a saved state and has its memory "
+                             "back"
+                           : "Domain \"%s\" was started anew and has all its memory",
+                     entry->domain_name);
+  return TRUE;
+}
+
+static gboolean
+settle_there (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (virConnect) destination = bal_connection_open (entry->dest_uri, &failure);
+  g_autoptr (virDomain) domain = NULL;
+  BalDomainState state = destination
+                           ? bal_recover_wait_for_job (destination, entry->uuid, JOB_WAIT_MS)
+                           : BAL_DOMAIN_UNKNOWN;
+
+  if (state == BAL_DOMAIN_GONE)
+    {
+      *what = g_strdup_printf ("Domain \"%s\" runs at neither end any more", entry->domain_name);
+      return TRUE;
+    }
+  if (state != BAL_DOMAIN_RUNNING)
+    return must_wait (error, entry, state);
+  domain = virDomainLookupByUUIDString (destination, entry->uuid);
+  if (!domain)
+    return must_wait (error, entry, BAL_DOMAIN_UNKNOWN);
+  *what = g_strdup_printf ("Domain \"%s\" has its memory back at %s", entry->domain_name,
+                           entry->dest_uri);
+  return give_back (self, domain, bal_connection_is_local (destination), entry, error);
+}
+
+static gboolean
+settle (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+{
+  BalDomainState state = bal_recover_wait_for_job (self->connection, entry->uuid, JOB_WAIT_MS);
+
+  if (state == BAL_DOMAIN_RUNNING)
+    return settle_here (self, entry, what, error);
+  if (state != BAL_DOMAIN_GONE)
+    return must_wait (error, entry, state);
+  if (entry->dest_uri)
+    return settle_there (self, entry, what, error);
+  *what = g_strdup_printf ("Domain \"%s\" does not run here any more; if it went elsewhere, its "
+                           "metadata tells its sizes there",
+                           entry->domain_name);
+  return TRUE;
+}
+
+gboolean
+bal_recover_entry (const BalRecover *self,
+                   const BalJournalEntry *entry,
+                   char **what,
+                   GError **error)
+{
+  g_autofree char *sentence = NULL;
+
+  if (!settle (self, entry, &sentence, error)
+      || !bal_journal_remove (self->job->root, entry, error))
+    return FALSE;
+  *what = g_steal_pointer (&sentence);
+  return TRUE;
+}
+
+gboolean
+bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found, GError **error)
+{
+  g_autoptr (GPtrArray) items = NULL;
+  char uuid[VIR_UUID_STRING_BUFLEN];
+  gboolean tagged = FALSE;
+
+  *found = FALSE;
+  if (virDomainGetUUIDString (domain, uuid) < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "A domain has no UUID");
+  items = self->is_local ? bal_journal_list (self->job->root, uuid, error) : g_ptr_array_new ();
+  if (!items)
+    return FALSE;
+  for (guint i = 0; i < items->len; i++)
+    {
+      const BalJournalItem *item = g_ptr_array_index (items, i);
+      g_autofree char *what = NULL;
+
+      if (item->error)
+        {
+          bal_report_warning (self->job->report, "%s", item->error->message);
+          continue;
+        }
+      *found = TRUE;
+      if (!bal_recover_entry (self, item->entry, &what, error))
+        return FALSE;
+    }
+  if (!settle_by_tag (self, domain, self->is_local, NULL, &tagged, error))
+    return FALSE;
+  *found |= tagged;
+  return TRUE;
+}

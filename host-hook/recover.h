@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Recover: finishes what an earlier release left behind, whoever made it and however it ended.
+ *
+ * The journal says what was released, the domain's metadata travels with it, and libvirt says where
+ * the domain runs now. Memory is given back only where libvirt says running and no job; anything
+ * else waits. The caller holds the domain's lock.
+ *
+ * Failure: BAL_FAILURE, BAL_EXIT_NOT_RESTORED: the entry stays for another try.
+ */
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "host-hook/connection.h"
+#include "host-hook/job.h"
+#include "host-hook/journal.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  const BalJob *job;
+  virConnectPtr connection; /* this host's libvirt */
+  gboolean is_local;
+} BalRecover;
+
+/* Settles one journal entry and removes it. *@what gets a sentence that says how. */
+gboolean bal_recover_entry (const BalRecover *self,
+                            const BalJournalEntry *entry,
+                            char **what,
+                            GError **error);
+
+/* Settles all that is known of the running @domain: its journal entries and its metadata. *@found
+ * tells whether there was anything. */
+gboolean
+bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found, GError **error);
+
+/* Waits while a job holds the domain, at most @wait_ms, and tells where it stands then. */
+BalDomainState bal_recover_wait_for_job (virConnectPtr connection, const char *uuid, guint wait_ms);
+
+G_END_DECLS

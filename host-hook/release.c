@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/release.h"
+
+#include <unistd.h>
+
+#include "host-hook/breakpoint.h"
+#include "host-hook/failure.h"
+#include "host-hook/format.h"
+#include "host-hook/hold.h"
+#include "host-hook/release-tag.h"
+#include "host-hook/sizes.h"
+
+/* A guest driver that moved nothing for so long is not going to. */
+#define STALL_MS 3000
+
+/* One call to the agent trims for about a second, drop_caches for some more. */
+#define TRIM_TIMEOUT_MS 20000
+
+static gboolean
+has_step (const BalPlan *plan, BalMechanism mechanism)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (g_array_index (plan->steps, BalPlanStep, i).mechanism == mechanism)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+changes_sizes (const BalJournalEntry *entry)
+{
+  return entry->has_balloon || (entry->virtio_mem && entry->virtio_mem->len > 0);
+}
+
+static void
+enter_step (BalJournalEntry *entry, const BalPlanStep *step)
+{
+  switch (step->mechanism)
+    {
+    case BAL_MECHANISM_VIRTIO_MEM:
+      bal_journal_entry_add_virtio_mem (entry, step->alias, step->from_kib, step->to_kib);
+      break;
+    case BAL_MECHANISM_BALLOON:
+      entry->has_balloon = TRUE;
+      entry->balloon_original_kib = step->from_kib;
+      entry->balloon_set_kib = step->to_kib;
+      break;
+    case BAL_MECHANISM_HOLD:
+      entry->hold_token = g_strdup (entry->migration_id);
+      entry->hold_bytes = step->bytes;
+      break;
+    case BAL_MECHANISM_TRIM:
+      break;
+    }
+}
+
+BalJournalEntry *
+bal_release_entry (const char *root,
+                   const BalSurvey *survey,
+                   const BalPlan *plan,
+                   const char *source_uri,
+                   const char *dest_uri,
+                   const char *dest_name,
+                   GError **error)
+{
+  g_autoptr (BalJournalEntry) entry = bal_journal_entry_new ();
+
+  entry->boot_id = bal_host_boot_id (root, error);
+  if (!entry->boot_id || !bal_process_incarnation (root, getpid (), &entry->owner, error))
+    return NULL;
+  entry->uuid = g_strdup (survey->xml.uuid);
+  entry->incarnation = survey->qemu;
+  entry->migration_id = g_uuid_string_random ();
+  entry->domain_name = g_strdup (survey->xml.name);
+  entry->source_uri = g_strdup (source_uri);
+  entry->dest_uri = g_strdup (dest_uri);
+  entry->dest_name = g_strdup (dest_name);
+  entry->stage = BAL_JOURNAL_PLANNED;
+  for (guint i = 0; i < plan->steps->len; i++)
+    enter_step (entry, &g_array_index (plan->steps, BalPlanStep, i));
+  return g_steal_pointer (&entry);
+}
+
+static char *
+build_tag (const BalJournalEntry *entry)
+{
+  g_auto (BalReleaseTag) tag = {0};
+
+  tag.nonce = g_strdup (entry->migration_id);
+  tag.incarnation = entry->incarnation.pid ? bal_incarnation_to_string (&entry->incarnation) : NULL;
+  tag.has_balloon = entry->has_balloon;
+  tag.balloon_original_kib = entry->balloon_original_kib;
+  tag.balloon_released_kib = entry->balloon_set_kib;
+  for (guint i = 0; entry->virtio_mem && i < entry->virtio_mem->len; i++)
+    {
+      const BalJournalVirtioMem *device =
+        &g_array_index (entry->virtio_mem, BalJournalVirtioMem, i);
+
+      bal_release_tag_add_virtio_mem (&tag, device->alias, device->original_kib, device->set_kib);
+    }
+  return bal_release_tag_build (&tag);
+}
+
+gboolean
+bal_release_write_tag (virDomainPtr domain, const BalJournalEntry *entry, GError **error)
+{
+  g_autofree char *text = entry ? build_tag (entry) : NULL;
+
+  if (virDomainSetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, text, BAL_RELEASE_TAG_KEY,
+                            BAL_RELEASE_TAG_URI, VIR_DOMAIN_AFFECT_LIVE)
+      < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED,
+                                "Cannot write the metadata of domain \"%s\"",
+                                virDomainGetName (domain));
+  return TRUE;
+}
+
+static gboolean
+save_entry (const BalRelease *self, BalJournalStage stage, GError **error)
+{
+  self->entry->stage = stage;
+  return !self->has_journal || bal_journal_save (self->job->root, self->entry, error);
+}
+
+static gboolean
+write_originals (BalRelease *self, GError **error)
+{
+  if (!save_entry (self, BAL_JOURNAL_RELEASING, error))
+    return FALSE;
+  BAL_BREAKPOINT ("journal-written");
+  if (changes_sizes (self->entry) && !bal_release_write_tag (self->domain, self->entry, error))
+    {
+      if (self->has_journal)
+        bal_journal_remove (self->job->root, self->entry, NULL);
+      return FALSE;
+    }
+  BAL_BREAKPOINT ("tag-written");
+  return TRUE;
+}
+
+static void
+trim_page_cache (BalRelease *self, const BalPlanStep *step)
+{
+  BalSummary *summary = bal_report_summary (self->job->report);
+  guint64 *trimmed_bytes = &summary->released_bytes[BAL_MECHANISM_TRIM];
+
+  while (*trimmed_bytes < step->bytes && !bal_cancel_requested (self->job->cancel))
+    {
+      g_autoptr (GError) error = NULL;
+      g_auto (BalTrim) trim = {0};
+
+      if (!bal_agent_client_trim (self->survey->agent, step->bytes - *trimmed_bytes,
+                                  TRIM_TIMEOUT_MS, &trim, &error))
+        {
+          bal_report_warning (self->job->report, "the page cache could not be trimmed (%s)",
+                              error->message);
+          return;
+        }
+      if (trim.trimmed_bytes == 0)
+        return;
+      *trimmed_bytes += trim.trimmed_bytes;
+    }
+}
+
+typedef struct
+{
+  BalReport *report;
+  const BalPlanStep *step;
+  guint64 from_kib;
+} SizeProgress;
+
+static void
+show_progress (guint64 actual_kib, gpointer data)
+{
+  const SizeProgress *self = data;
+  g_autofree char *done =
+    bal_format_bytes ((self->from_kib - MIN (self->from_kib, actual_kib)) * 1024);
+  g_autofree char *goal = bal_format_bytes (self->step->bytes);
+
+  bal_report_progress (self->report, "releasing: %s %s of %s",
+                       bal_mechanism_name (self->step->mechanism), done, goal);
+}
+
+/* A guest that could not give all must not go on trying when the migration is over: what it has
+ * then becomes what it is asked to have. */
+static gboolean
+settle_for_less (const BalSize *size, guint64 actual_kib, guint64 *set_kib, GError **error)
+{
+  if (bal_size_same (actual_kib, *set_kib))
+    return TRUE;
+  if (!bal_size_set (size, actual_kib, error))
+    return FALSE;
+  *set_kib = actual_kib;
+  return TRUE;
+}
+
+static gboolean
+shrink (BalRelease *self, const BalPlanStep *step, guint64 *set_kib, GError **error)
+{
+  BalSize size = {.domain = self->domain, .alias = step->alias};
+  SizeProgress progress = {.report = self->job->report, .step = step};
+  guint64 requested_kib, actual_kib;
+
+  if (!bal_size_read (&size, &requested_kib, &progress.from_kib, error)
+      || !bal_size_set (&size, step->to_kib, error))
+    return FALSE;
+  BAL_BREAKPOINT ("shrinking");
+  if (!bal_size_settle (&size, step->to_kib, STALL_MS, self->job->cancel, show_progress, &progress,
+                        &actual_kib, error)
+      || !settle_for_less (&size, actual_kib, set_kib, error))
+    return FALSE;
+  bal_report_summary (self->job->report)->released_bytes[step->mechanism] +=
+    (progress.from_kib - MIN (progress.from_kib, actual_kib)) * 1024;
+  return TRUE;
+}
+
+static BalJournalVirtioMem *
+find_entry_device (const BalJournalEntry *entry, const char *alias)
+{
+  for (guint i = 0; i < entry->virtio_mem->len; i++)
+    {
+      BalJournalVirtioMem *device = &g_array_index (entry->virtio_mem, BalJournalVirtioMem, i);
+
+      if (g_strcmp0 (device->alias, alias) == 0)
+        return device;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+run_hold (BalRelease *self, const BalPlanStep *step)
+{
+  BalSummary *summary = bal_report_summary (self->job->report);
+
+  summary->released_bytes[BAL_MECHANISM_HOLD] =
+    bal_hold_grow (self->job, self->survey->agent,
+                   self->survey->has_qemu ? &self->survey->qemu : NULL, self->entry->hold_token,
+                   step->bytes, self->plan->headroom_bytes);
+}
+
+static void
+run_step (BalRelease *self, const BalPlanStep *step)
+{
+  g_autoptr (GError) error = NULL;
+
+  switch (step->mechanism)
+    {
+    case BAL_MECHANISM_TRIM:
+      trim_page_cache (self, step);
+      break;
+    case BAL_MECHANISM_HOLD:
+      run_hold (self, step);
+      break;
+    case BAL_MECHANISM_VIRTIO_MEM:
+      shrink (self, step, &find_entry_device (self->entry, step->alias)->set_kib, &error);
+      break;
+    case BAL_MECHANISM_BALLOON:
+      shrink (self, step, &self->entry->balloon_set_kib, &error);
+      break;
+    }
+  if (error)
+    bal_report_warning (self->job->report, "%s released less than planned (%s)",
+                        bal_mechanism_name (step->mechanism), error->message);
+}
+
+/* What the guest really gave up may be less than was planned, and a give-back trusts these values.
+ */
+static void
+write_results (BalRelease *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if ((changes_sizes (self->entry) && !bal_release_write_tag (self->domain, self->entry, &error))
+      || !save_entry (self, BAL_JOURNAL_RELEASED, &error))
+    bal_report_warning (self->job->report, "what was released could not be written down (%s)",
+                        error->message);
+}
+
+gboolean
+bal_release_run (BalRelease *self, GError **error)
+{
+  g_assert (
+    self->survey->agent
+    || !(has_step (self->plan, BAL_MECHANISM_HOLD) || has_step (self->plan, BAL_MECHANISM_TRIM)));
+  if (!write_originals (self, error))
+    return FALSE;
+  for (guint i = 0; i < self->plan->steps->len; i++)
+    if (!bal_cancel_requested (self->job->cancel))
+      run_step (self, &g_array_index (self->plan->steps, BalPlanStep, i));
+  write_results (self);
+  BAL_BREAKPOINT ("released");
+  return TRUE;
+}

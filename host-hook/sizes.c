@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/sizes.h"
+
+#include "host-hook/connection.h"
+#include "host-hook/failure.h"
+#include "protocol/codec.h"
+
+#define POLL_INTERVAL_MS 50
+
+/* The balloon moves in pages; libvirt and QEMU round differently by less than this. */
+#define SAME_SIZE_KIB 1024
+
+char *
+bal_size_describe (const BalSize *self)
+{
+  g_autofree char *alias = NULL;
+
+  if (!self->alias)
+    return g_strdup ("the balloon");
+  alias = bal_escape_for_display (self->alias);
+  return g_strdup_printf ("virtio-mem device %s", alias);
+}
+
+static gboolean
+read_virtio_mem (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib, GError **error)
+{
+  g_auto (BalDomainXml) xml = {0};
+  const BalVirtioMem *device;
+
+  if (!bal_domain_read (self->domain, &xml, NULL, error))
+    return FALSE;
+  device = bal_domain_xml_find_virtio_mem (&xml, self->alias);
+  if (!device)
+    {
+      g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
+                   "Domain \"%s\" has lost its virtio-mem device %s",
+                   virDomainGetName (self->domain), self->alias);
+      return FALSE;
+    }
+  *requested_kib = device->requested_kib;
+  *actual_kib = device->current_kib;
+  return TRUE;
+}
+
+gboolean
+bal_size_read (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib, GError **error)
+{
+  virDomainInfo info;
+
+  if (self->alias)
+    return read_virtio_mem (self, requested_kib, actual_kib, error);
+  if (virDomainGetInfo (self->domain, &info) < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot read the size of domain \"%s\"",
+                                virDomainGetName (self->domain));
+  *requested_kib = *actual_kib = info.memory;
+  return TRUE;
+}
+
+static gboolean
+set_virtio_mem (const BalSize *self, guint64 kib, GError **error)
+{
+  g_autofree char *xml = virDomainGetXMLDesc (self->domain, 0);
+  g_autofree char *device = NULL;
+
+  if (!xml)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot read the XML of domain \"%s\"",
+                                virDomainGetName (self->domain));
+  device = bal_domain_xml_virtio_mem_device (xml, self->alias, kib, error);
+  if (!device)
+    return FALSE;
+  if (virDomainUpdateDeviceFlags (self->domain, device, VIR_DOMAIN_AFFECT_LIVE) < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED,
+                                "Cannot resize virtio-mem device %s of domain \"%s\"", self->alias,
+                                virDomainGetName (self->domain));
+  return TRUE;
+}
+
+gboolean
+bal_size_set (const BalSize *self, guint64 kib, GError **error)
+{
+  if (self->alias)
+    return set_virtio_mem (self, kib, error);
+  if (virDomainSetMemoryFlags (self->domain, kib, VIR_DOMAIN_AFFECT_LIVE) < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot move the balloon of domain \"%s\"",
+                                virDomainGetName (self->domain));
+  return TRUE;
+}
+
+gboolean
+bal_size_same (guint64 a_kib, guint64 b_kib)
+{
+  return MAX (a_kib, b_kib) - MIN (a_kib, b_kib) < SAME_SIZE_KIB;
+}
+
+static void
+pause_ms (BalCancel *cancel, guint wait_ms)
+{
+  if (cancel)
+    bal_cancel_wait (cancel, wait_ms);
+  else
+    g_usleep (wait_ms * 1000);
+}
+
+gboolean
+bal_size_settle (const BalSize *self,
+                 guint64 target_kib,
+                 guint stall_ms,
+                 BalCancel *cancel,
+                 BalSizeProgress progress,
+                 gpointer data,
+                 guint64 *actual_kib,
+                 GError **error)
+{
+  gint64 moved_us = g_get_monotonic_time ();
+  guint64 last_kib = G_MAXUINT64, requested_kib;
+
+  while (TRUE)
+    {
+      if (!bal_size_read (self, &requested_kib, actual_kib, error))
+        return FALSE;
+      if (progress)
+        progress (*actual_kib, data);
+      if (bal_size_same (*actual_kib, target_kib))
+        return TRUE;
+      if (*actual_kib != last_kib)
+        moved_us = g_get_monotonic_time ();
+      if (g_get_monotonic_time () - moved_us > (gint64)stall_ms * 1000
+          || (cancel && bal_cancel_requested (cancel)))
+        return TRUE;
+      last_kib = *actual_kib;
+      pause_ms (cancel, POLL_INTERVAL_MS);
+    }
+}
