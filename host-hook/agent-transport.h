@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Agent transport: the bytes under an agent client, over a unix socket or a libvirt stream; private to
- * the agent client.
+ * Agent transport: the bytes under an agent client, over a unix socket or a libvirt stream; private
+ * to the agent client.
  *
  * All of it is non-blocking but for _wait(). Time is the monotonic clock's, in microseconds
  * (g_get_monotonic_time()).
