@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One measured migration of a fresh guest: bytes, times, memory, and whether the guest is unharmed.
+
+Every cell boots its own guest, so that none profits from what an earlier one left. Bytes are
+counted on the wire between the two hosts, not by the programs that are measured.
+"""
+
+import dataclasses
+import json
+import re
+import threading
+import time
+
+from bed import GuestSpec
+
+MIB = 1 << 20
+
+# 1 Gbit/s in the unit of libvirt's --bandwidth, MiB/s.
+GIGABIT_MIBPS = 119
+
+
+@dataclasses.dataclass
+class Result:
+    """What one migration cost. Times in seconds, sizes in bytes."""
+
+    mechanism: str
+    wire_bytes: int = 0
+    used_bytes: int = 0
+    headroom_bytes: int = 0
+    survey_s: float = 0.0
+    release_s: float = 0.0
+    migrate_s: float = 0.0
+    give_back_s: float = 0.0
+    total_s: float = 0.0
+    downtime_ms: int | None = None
+    source_rss_before: int = 0
+    source_rss_peak: int = 0
+    destination_rss: int = 0
+    warnings: list = dataclasses.field(default_factory=list)
+    released_bytes: int = 0
+
+
+class _PeakRss:
+    """Watches the source QEMU's memory while a migration runs."""
+
+    def __init__(self, guest):
+        self._path = f"/proc/{guest.qemu_pid}/status"
+        self._host = guest.host
+        self.before = self.peak = guest.rss_bytes()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self):
+        while not self._stop.wait(0.2):
+            try:
+                match = re.search(r"^VmRSS:\s+(\d+) kB", self._host.read(self._path), re.M)
+            except OSError:
+                return
+            if match:
+                self.peak = max(self.peak, int(match[1]) * 1024)
+
+
+def spec_for(mechanism, memory_mib, name):
+    """The guest that a mechanism needs: for virtio-mem three quarters of it are a virtio-mem device."""
+    if mechanism.startswith("virtio-mem"):
+        device = memory_mib * 3 // 4
+        return GuestSpec(name=name, memory_mib=memory_mib - device, virtio_mem_mib=device, vcpus=2)
+    return GuestSpec(name=name, memory_mib=memory_mib, vcpus=2)
+
+
+def migrate_plainly(bed, guest, options):
+    """`virsh migrate`, timed from outside."""
+    began = time.monotonic()
+    bed.src.virsh("migrate", *options, guest.name, bed.dst.uri, timeout=900)
+    elapsed = time.monotonic() - began
+    stats = bed.dst.virsh("domjobinfo", "--completed", guest.name, check=False).stdout
+    downtime = re.search(r"^Total downtime:\s+(\d+)\s+ms", stats, re.M)
+    return Result("plain", migrate_s=elapsed, total_s=elapsed,
+                  downtime_ms=int(downtime[1]) if downtime else None)
+
+
+def migrate_by_ballast(bed, guest, options, mechanisms, extra=()):
+    """`ballast migrate` with `mechanisms` allowed."""
+    began = time.monotonic()
+    done = bed.src.ballast("migrate", *options, "--json", "--mechanisms", mechanisms, *extra,
+                           guest.name, bed.dst.uri, timeout=900)
+    elapsed = time.monotonic() - began
+    report = json.loads(done.stdout)
+    phases = report["phases-ms"]
+    return Result(mechanisms, survey_s=phases["survey"] / 1000, release_s=phases["release"] / 1000,
+                  migrate_s=phases["migrate"] / 1000, give_back_s=phases["give-back"] / 1000,
+                  total_s=elapsed, downtime_ms=report.get("downtime-ms"),
+                  headroom_bytes=report["headroom-bytes"], released_bytes=report["released-bytes"],
+                  warnings=report["warnings"])
+
+
+def check_unharmed(guest, before, verify_mib):
+    """The canary lives, all memory is there, and it holds what is written to it."""
+    guest.canary_check()
+    if verify_mib:
+        guest.verify_fill(verify_mib)
+    after = guest.meminfo()
+    for key in ("MemTotal", "MemAvailable"):
+        if abs(after[key] - before[key]) > before[key] * 0.01:
+            raise AssertionError(f"{key} was {before[key]} and is {after[key]}")
+
+
+def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
+            bandwidth_mibps=GIGABIT_MIBPS, extra=()):
+    """Boots a guest, lets it write and free `fill` MiB ("all", or 0 for none), migrates it with
+    `mechanism` ("plain" or ballast's --mechanisms) and checks it. Returns the Result."""
+    guest = bed.guest(spec_for(mechanism, memory_mib, name))
+    options = ["--live", "--unsafe", "--bandwidth", str(bandwidth_mibps)]
+    try:
+        guest.start(bed.src)
+        guest.canary_start(16)
+        before = guest.meminfo()
+        if fill:
+            guest.fill(fill)
+        used = guest.meminfo()
+        wire = bed.wire_bytes()[0]
+        with _PeakRss(guest) as rss:
+            result = (migrate_plainly(bed, guest, options) if mechanism == "plain"
+                      else migrate_by_ballast(bed, guest, options, mechanism, extra))
+        result.wire_bytes = bed.wire_bytes()[0] - wire
+        result.used_bytes = used["MemTotal"] - used["MemFree"]
+        result.source_rss_before, result.source_rss_peak = rss.before, rss.peak
+        guest.moved_to(bed.dst)
+        result.destination_rss = guest.rss_bytes()
+        check_unharmed(guest, before, verify_mib if verify_mib is not None else
+                       (fill if isinstance(fill, int) else memory_mib * 3 // 4))
+        return result
+    finally:
+        guest.destroy()
+        bed.guests.remove(guest)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the test layers and sums their results up in one line."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+TESTS = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"
+
+
+class Totals:
+    """Counts of test cases, from JUnit files."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add_junit(self, path):
+        for case in ElementTree.parse(path).getroot().iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                self.failed += 1
+                print(f"FAILED {case.get('classname')} {case.get('name')}")
+            elif case.find("skipped") is not None:
+                self.skipped += 1
+                reason = case.find("skipped")
+                print(f"skipped {case.get('name')}: {reason.get('message') or reason.text}")
+            else:
+                self.passed += 1
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def build(kind):
+    """The folder of an up-to-date build."""
+    done = subprocess.run([os.path.join(TESTS, "build"), kind], stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode().strip()
+
+
+def run_meson(folder, suite, totals, environment=None):
+    """The C tests of one build; a run that leaves no result file is a failure by itself."""
+    result = os.path.join(folder, "meson-logs", "testlog.junit.xml")
+    if os.path.exists(result):
+        os.unlink(result)
+    done = subprocess.run(["meson", "test", "-C", folder, "--suite", suite, "--print-errorlogs",
+                           "--no-rebuild"], env={**os.environ, **(environment or {})}, check=False)
+    account(done.returncode, result, totals)
+
+
+def run_pytest(name, folder, totals, options, build_folder):
+    """The Python tests of one folder."""
+    result = os.path.join(build_folder, f"{name}.junit.xml")
+    if os.path.exists(result):
+        os.unlink(result)
+    done = subprocess.run([PYTHON, "-m", "pytest", "-q", "--durations=8", "-p", "no:cacheprovider",
+                           f"--junitxml={result}", os.path.join(TESTS, folder), *options],
+                          env={**os.environ, "BALLAST_BUILD": build_folder}, check=False)
+    account(done.returncode, result, totals)
+
+
+def account(status, result, totals):
+    """A runner that fails without a failed case (a crash, a collection error) counts as one."""
+    failed = totals.failed
+    if os.path.exists(result):
+        totals.add_junit(result)
+    if status != 0 and totals.failed == failed:
+        print(f"FAILED the runner itself, with exit status {status}")
+        totals.failed += 1
+
+
+def run_unit(totals, options):
+    run_meson(build("test"), "unit", totals)
+    # Memory that is written but never freed by a library's one-time set-up is not ours to free.
+    run_meson(build("sanitize"), "unit", totals,
+              {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "G_SLICE": "always-malloc"})
+
+
+def run_fuzz(totals, options):
+    run_meson(build("fuzz"), "fuzz", totals)
+
+
+def run_component(totals, options):
+    run_pytest("component", "component", totals, options.pytest, build("test"))
+
+
+def run_integration(totals, options):
+    run_pytest("integration", "integration", totals, options.pytest, build("test"))
+
+
+def run_backports(totals, options):
+    run_pytest("backports", "integration", totals, ["--bed-root=backports", *options.pytest], build("test"))
+
+
+# Layer: (function, part of the default run). Cheap ones first.
+LAYERS = {
+    "unit": (run_unit, True),
+    "fuzz": (run_fuzz, True),
+    "component": (run_component, True),
+    "integration": (run_integration, True),
+    "backports": (run_backports, False),
+}
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
+    parser.add_argument("layers", nargs="*", metavar="LAYER",
+                        help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
+                             "integration tests with libvirt and QEMU of bookworm-backports")
+    parser.add_argument("--full", action="store_true", help="run every layer")
+    parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
+                        help="an option for pytest, such as --pytest=-k --pytest=hold")
+    options = parser.parse_args(arguments)
+    unknown = set(options.layers) - set(LAYERS)
+    if unknown:
+        parser.error(f"there is no layer {', '.join(sorted(unknown))}")
+    if not options.layers:
+        options.layers = [name for name, (_, default) in LAYERS.items() if default or options.full]
+    return options
+
+
+def main():
+    options = parse(sys.argv[1:])
+    totals = Totals()
+    for name in options.layers:
+        began = time.monotonic()
+        print(f"=== {name}", flush=True)
+        LAYERS[name][0](totals, options)
+        print(f"=== {name}: {time.monotonic() - began:.0f} s, so far {totals}", flush=True)
+    print(totals)
+    return 1 if totals.failed or not totals.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
