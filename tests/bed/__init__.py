@@ -11,11 +11,13 @@
         guest.moved_to(bed.dst)
         guest.canary_check()
 
-hosts.py holds the hosts, guest.py the guests, image.py what the guests boot from.
+hosts.py makes the hosts (each is a Host, host.py), guest.py the guests, image.py what they
+boot from.
 For people: `python3 -m bed --help` in this folder's parent.
 """
 
 from .guest import Guest, GuestError, GuestSpec
-from .hosts import Bed, BedError, Host
+from .host import BedError, CommandError, Host, wait_until
+from .hosts import Bed
 
-__all__ = ["Bed", "BedError", "Guest", "GuestError", "GuestSpec", "Host"]
+__all__ = ["Bed", "BedError", "CommandError", "Guest", "GuestError", "GuestSpec", "Host", "wait_until"]

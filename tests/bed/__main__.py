@@ -14,7 +14,7 @@ import os
 import sys
 
 from . import Bed, GuestSpec
-from .hosts import build_dir
+from .host import build_dir
 
 
 def _parse(argv):

@@ -7,20 +7,17 @@ virtio-serial port of its own, so a test can ask the guest anything, on whicheve
 
 import base64
 import dataclasses
-import functools
 import itertools
 import os
 import random
 import re
 import select
 import socket
-import subprocess
-import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
-from . import image
-from .hosts import BedError, wait_until
+from .host import wait_until
+from .kvm import domain_type
 
 AGENT_CHANNEL = "org.ballast.guest_agent.0"
 TEST_CHANNEL = "org.ballast.test.0"
@@ -264,13 +261,33 @@ class Guest:
             self._line.close()
             self._line = None
 
+    def reboot(self):
+        """The guest reboots itself; it answers again when this returns."""
+        before = self.boot_id()
+        try:
+            self.shell("reboot -f", timeout=1)
+        except GuestError:
+            pass
+        wait_until(lambda: self._boot_id_or_none() not in (None, before), BOOT_TIMEOUT,
+                   f"guest {self.name} is up again")
+        self._canary_files = []
+
+    def boot_id(self):
+        """Differs from boot to boot."""
+        return self.shell("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def _boot_id_or_none(self):
+        try:
+            return self.shell("cat /proc/sys/kernel/random/boot_id", timeout=2).strip()
+        except GuestError:
+            return None
+
     def destroy(self):
         """Ends and undefines the guest on both hosts and removes its files; never fails for what is not there."""
         self.disconnect()
         for host in self.bed.hosts:
             host.virsh("destroy", self.name, check=False)
-            host.virsh("managedsave-remove", self.name, check=False)
-            host.virsh("undefine", self.name, "--snapshots-metadata", check=False)
+            host.virsh("undefine", self.name, "--managed-save", "--snapshots-metadata", check=False)
             if self.spec.disk_mib:
                 host.run(["rm", "-f", self.spec.disk_path(self.bed)])
         try:
@@ -279,6 +296,8 @@ class Guest:
             pass
         self.host = None
         self._canary_files = []
+        if self in self.bed.guests:
+            self.bed.guests.remove(self)
 
     # What libvirt and the host's kernel know
 
@@ -330,6 +349,23 @@ class Guest:
             return ""
 
     # What the guest knows
+
+    def agent_log(self):
+        """What the agent has written in this boot."""
+        return self.shell("cat /run/ballast-agent.log 2>/dev/null || true")
+
+    def agent_pid(self):
+        """The agent's pid in the guest, None when it does not run. Killed, it is started again at once."""
+        # The oldest: a holder process has the same name.
+        pids = self.shell("pidof ballast-agent || true").split()
+        return min(map(int, pids)) if pids else None
+
+    def agent_stop(self):
+        """Ends the agent and keeps it from being started again until agent_start()."""
+        self.shell("touch /run/ballast-agent.stop; killall ballast-agent || true")
+
+    def agent_start(self):
+        self.shell("rm -f /run/ballast-agent.stop")
 
     def shell(self, command, timeout=30, check=True):
         """Runs a shell command in the guest and returns its output (stdout and stderr together).
@@ -400,52 +436,3 @@ class Guest:
         if not match:
             raise AssertionError(f"guest {self.name}: memory is damaged: {status}")
         return int(match[1])
-
-
-@functools.lru_cache(maxsize=1)
-def domain_type():
-    """"kvm" when a real guest boots with it on this machine, else "qemu" (software emulation)."""
-    return "kvm" if _kvm_boots() else "qemu"
-
-
-def _kvm_boots():
-    """/dev/kvm may be there and a guest hang with it all the same, so boot one; remembered until this machine reboots."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return False
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-        remembered = os.path.join(image.cache_dir(), "kvm-" + stream.read().strip())
-    try:
-        with open(remembered, encoding="ascii") as stream:
-            return stream.read() == "works"
-    except FileNotFoundError:
-        pass
-    works = _boot_with_kvm(20)
-    with tempfile.NamedTemporaryFile("w", dir=image.cache_dir(), delete=False) as stream:
-        stream.write("works" if works else "fails")
-    os.rename(stream.name, remembered)
-    return works
-
-
-def _boot_with_kvm(timeout):
-    base = image.base_image()
-    with tempfile.NamedTemporaryFile() as console:
-        with subprocess.Popen(
-                ["qemu-system-x86_64", "-accel", "kvm", "-m", "256", "-nodefaults", "-display", "none",
-                 "-serial", "file:" + console.name, "-kernel", base.kernel, "-initrd", base.initrd,
-                 "-append", "console=ttyS0 quiet"],
-                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as qemu:
-            try:
-                return wait_until(lambda: _says_ready(console.name) or qemu.poll() is not None and "ended",
-                                  timeout, "the KVM guest boots") is True
-            except TimeoutError:
-                return False
-            finally:
-                qemu.kill()
-
-
-def _says_ready(path):
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        return "ballast-guest-ready" in stream.read()
-
-
-__all__ = ["AGENT_CHANNEL", "BedError", "Guest", "GuestError", "GuestSpec", "TEST_CHANNEL", "domain_type"]

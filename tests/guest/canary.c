@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES ((size_t) 64 * 1024)
+#define BLOCK_BYTES ((size_t)64 * 1024)
 #define BLOCK_WORDS (BLOCK_BYTES / sizeof (uint64_t))
 
 /* One tick: verify this many blocks, rewrite one. Keeps the dirty rate at about 6 MB/s,
@@ -32,7 +32,7 @@ struct canary
 static void
 write_block (struct canary *c, size_t block)
 {
-  uint64_t state = noise_seed (c->seed ^ (uint64_t) block << 32, c->versions[block]);
+  uint64_t state = noise_seed (c->seed ^ (uint64_t)block << 32, c->versions[block]);
   uint64_t *words = c->memory + block * BLOCK_WORDS;
 
   for (size_t i = 0; i < BLOCK_WORDS; i++)
@@ -43,7 +43,7 @@ write_block (struct canary *c, size_t block)
 static size_t
 check_block (const struct canary *c, size_t block)
 {
-  uint64_t state = noise_seed (c->seed ^ (uint64_t) block << 32, c->versions[block]);
+  uint64_t state = noise_seed (c->seed ^ (uint64_t)block << 32, c->versions[block]);
   const uint64_t *words = c->memory + block * BLOCK_WORDS;
 
   for (size_t i = 0; i < BLOCK_WORDS; i++)
@@ -79,8 +79,8 @@ verify_or_report (const struct canary *c, size_t block)
   if (word == BLOCK_WORDS)
     return true;
   snprintf (line, sizeof line, "CORRUPT block %zu version %llu byte %zu found %016llx", block,
-            (unsigned long long) c->versions[block], word * sizeof (uint64_t),
-            (unsigned long long) c->memory[block * BLOCK_WORDS + word]);
+            (unsigned long long)c->versions[block], word * sizeof (uint64_t),
+            (unsigned long long)c->memory[block * BLOCK_WORDS + word]);
   write_status (c, line);
   return false;
 }
@@ -91,7 +91,7 @@ report_round (struct canary *c)
   char line[64];
 
   c->rounds++;
-  snprintf (line, sizeof line, "ok %llu", (unsigned long long) c->rounds);
+  snprintf (line, sizeof line, "ok %llu", (unsigned long long)c->rounds);
   write_status (c, line);
 }
 
@@ -99,7 +99,7 @@ report_round (struct canary *c)
 static int
 watch (struct canary *c)
 {
-  const struct timespec tick = { .tv_nsec = TICK_NS };
+  const struct timespec tick = {.tv_nsec = TICK_NS};
   size_t next = 0;
   size_t rewrite = 0;
 
@@ -128,7 +128,7 @@ watch (struct canary *c)
 int
 canary (uint64_t mib, uint64_t seed, const char *status_file)
 {
-  struct canary c = { .blocks = mib * MIB / BLOCK_BYTES, .seed = seed, .status_file = status_file };
+  struct canary c = {.blocks = mib * MIB / BLOCK_BYTES, .seed = seed, .status_file = status_file};
   int ready_fd = background ();
 
   if (ready_fd < 0)

@@ -14,10 +14,10 @@
 
 /* With "all": stop when the kernel's MemAvailable, which leaves the watermarks alone, is
  * below this. */
-#define ALL_RESERVE_KIB ((uint64_t) 8 * 1024)
+#define ALL_RESERVE_KIB ((uint64_t)8 * 1024)
 
-#define FRAGMENT_PERIOD ((size_t) 256 * 1024)
-#define FRAGMENT_KEEP ((size_t) 64 * 1024)
+#define FRAGMENT_PERIOD ((size_t)256 * 1024)
+#define FRAGMENT_KEEP ((size_t)64 * 1024)
 
 int
 background (void)
@@ -42,7 +42,7 @@ background (void)
   close (pipe_fds[1]);
   if (read (pipe_fds[0], &byte, 1) == 1)
     {
-      printf ("%d\n", (int) child);
+      printf ("%d\n", (int)child);
       exit (0);
     }
   waitpid (child, NULL, 0);
@@ -114,7 +114,7 @@ write_all (char *memory, size_t limit_mib, const struct fill_options *options)
     {
       if (options->all && available_kib () < ALL_RESERVE_KIB + 1024)
         break;
-      write_noise ((uint64_t *) (memory + done * MIB), MIB, &state);
+      write_noise ((uint64_t *)(memory + done * MIB), MIB, &state);
     }
   return done;
 }
@@ -126,7 +126,7 @@ verify_all (const char *memory, size_t mib, uint64_t seed)
 
   for (size_t i = 0; i < mib; i++)
     {
-      size_t at = check_noise ((const uint64_t *) (memory + i * MIB), MIB, &state);
+      size_t at = check_noise ((const uint64_t *)(memory + i * MIB), MIB, &state);
 
       if (at != MIB)
         {
@@ -148,7 +148,7 @@ int
 fill (const struct fill_options *options)
 {
   bool stay = options->hold || options->fragment;
-  size_t limit_mib = options->all ? (size_t) available_kib () / 1024 : (size_t) options->mib;
+  size_t limit_mib = options->all ? (size_t)available_kib () / 1024 : (size_t)options->mib;
   size_t done;
   char *memory;
   int ready_fd = -1;

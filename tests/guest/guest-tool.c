@@ -65,7 +65,7 @@ usage (void)
 static int
 run_fill (int argc, char **argv)
 {
-  struct fill_options options = { 0 };
+  struct fill_options options = {0};
 
   if (argc < 4 || !parse_u64 (argv[3], &options.seed))
     return usage ();

@@ -12,11 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MIB ((size_t) 1024 * 1024)
+#define MIB ((size_t)1024 * 1024)
 
 struct fill_options
 {
-  uint64_t mib;  /* ignored with all */
+  uint64_t mib; /* ignored with all */
   uint64_t seed;
   bool all;      /* down to a small reserve, never into the OOM killer */
   bool verify;   /* read everything back */

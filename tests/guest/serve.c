@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LINE_BYTES ((size_t) 64 * 1024)
-#define OUTPUT_BYTES ((size_t) 8 * 1024 * 1024)
+#define LINE_BYTES ((size_t)64 * 1024)
+#define OUTPUT_BYTES ((size_t)8 * 1024 * 1024)
 
 /* A reply nobody reads is dropped after this long. */
 #define WRITE_TIMEOUT_MS 5000
@@ -36,7 +36,8 @@ struct server
   int output_fd;
 };
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] =
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static size_t
 base64_encode (const unsigned char *in, size_t length, char *out)
@@ -45,10 +46,10 @@ base64_encode (const unsigned char *in, size_t length, char *out)
 
   for (size_t i = 0; i < length; i += 3)
     {
-      uint32_t group = (uint32_t) in[i] << 16;
+      uint32_t group = (uint32_t)in[i] << 16;
 
       if (i + 1 < length)
-        group |= (uint32_t) in[i + 1] << 8;
+        group |= (uint32_t)in[i + 1] << 8;
       if (i + 2 < length)
         group |= in[i + 2];
       out[o++] = base64_digits[group >> 18];
@@ -73,12 +74,12 @@ base64_decode (char *text)
 
       if (!digit)
         return false;
-      group = group << 6 | (uint32_t) (digit - base64_digits);
+      group = group << 6 | (uint32_t)(digit - base64_digits);
       bits += 6;
       if (bits >= 8)
         {
           bits -= 8;
-          *out++ = (char) (group >> bits & 0xff);
+          *out++ = (char)(group >> bits & 0xff);
         }
     }
   *out = '\0';
@@ -119,7 +120,7 @@ open_port (const char *port_name)
 static void
 write_reply (struct server *s, const char *text, size_t length)
 {
-  struct pollfd port = { .fd = s->port_fd, .events = POLLOUT };
+  struct pollfd port = {.fd = s->port_fd, .events = POLLOUT};
 
   while (length > 0)
     {
@@ -128,7 +129,7 @@ write_reply (struct server *s, const char *text, size_t length)
       if (written > 0)
         {
           text += written;
-          length -= (size_t) written;
+          length -= (size_t)written;
         }
       else if (written < 0 && errno != EAGAIN && errno != EINTR)
         return;
@@ -151,16 +152,16 @@ finish_command (struct server *s)
   int wait_status = 0;
   int status;
   off_t size = lseek (s->output_fd, 0, SEEK_END);
-  size_t length = size < 0 ? 0 : (size_t) size > OUTPUT_BYTES ? OUTPUT_BYTES : (size_t) size;
+  size_t length = size < 0 ? 0 : (size_t)size > OUTPUT_BYTES ? OUTPUT_BYTES : (size_t)size;
   unsigned char *output = malloc (length + 1);
   char *reply = malloc (sizeof s->id + 32 + (length + 2) / 3 * 4);
   size_t used;
 
   waitpid (s->child, &wait_status, 0);
   status = WIFEXITED (wait_status) ? WEXITSTATUS (wait_status) : 128 + WTERMSIG (wait_status);
-  if (output && reply && pread (s->output_fd, output, length, 0) == (ssize_t) length)
+  if (output && reply && pread (s->output_fd, output, length, 0) == (ssize_t)length)
     {
-      used = (size_t) sprintf (reply, "%s %d ", s->id, status);
+      used = (size_t)sprintf (reply, "%s %d ", s->id, status);
       used += base64_encode (output, length, reply + used);
       reply[used++] = '\n';
       write_reply (s, reply, used);
@@ -198,7 +199,7 @@ start_command (struct server *s, const char *command)
       /* memfds have one file position for all of them, but only with O_APPEND do writers
        * that opened it again (/dev/stderr) not overwrite each other. */
       fcntl (1, F_SETFL, O_APPEND);
-      execl ("/bin/sh", "sh", "-c", command, (char *) NULL);
+      execl ("/bin/sh", "sh", "-c", command, (char *)NULL);
       _exit (127);
     }
   if (s->child < 0)
@@ -208,7 +209,7 @@ start_command (struct server *s, const char *command)
       return;
     }
   setpgid (s->child, s->child);
-  s->child_fd = (int) syscall (SYS_pidfd_open, s->child, 0);
+  s->child_fd = (int)syscall (SYS_pidfd_open, s->child, 0);
 }
 
 static void
@@ -216,7 +217,7 @@ handle_line (struct server *s, char *line)
 {
   char *command = strchr (line, ' ');
 
-  if (!command || (size_t) (command - line) >= sizeof s->id)
+  if (!command || (size_t)(command - line) >= sizeof s->id)
     return;
   *command++ = '\0';
   if (!base64_decode (command))
@@ -244,10 +245,10 @@ read_requests (struct server *s)
       if (got < 0)
         return true;
 
-      s->used += (size_t) got;
+      s->used += (size_t)got;
       while ((end = memchr (s->line, '\n', s->used)))
         {
-          size_t length = (size_t) (end - s->line) + 1;
+          size_t length = (size_t)(end - s->line) + 1;
 
           *end = '\0';
           handle_line (s, s->line);
@@ -271,8 +272,8 @@ serve (const char *port_name)
     {
       bool present = read_requests (&s);
       struct pollfd fds[2] = {
-        { .fd = s.child ? s.child_fd : -1, .events = POLLIN },
-        { .fd = present ? s.port_fd : -1, .events = POLLIN },
+        {.fd = s.child ? s.child_fd : -1, .events = POLLIN},
+        {.fd = present ? s.port_fd : -1, .events = POLLIN},
       };
 
       poll (fds, 2, present ? -1 : AWAY_POLL_MS);

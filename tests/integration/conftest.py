@@ -36,25 +36,16 @@ def boot(bed, request):
 
     `host` boots it elsewhere; the name defaults to one made of the test's.
     """
-    started = []
-
     def start(host=None, **fields):
         default = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:24].strip("-")
-        if started:
-            default += f"-{len(started)}"
+        if bed.guests:
+            default += f"-{len(bed.guests)}"
         fields.setdefault("name", default)
-        guest = bed.guest(GuestSpec(**fields))
-        started.append(guest)
-        guest.start(host or bed.src)
-        return guest
+        return bed.guest(GuestSpec(**fields)).start(host or bed.src)
 
     yield start
-    # The report of a failed test is written before this.
-    bed.set_link(True)
-    bed.limit_mbit(None)
-    for guest in started:
-        guest.destroy()
-        bed.guests.remove(guest)
+    # By now the report of a failed test is written.
+    bed.reset()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from bed import GuestError
-from bed.hosts import wait_until
+from bed.host import wait_until
 
 MIB = 1 << 20
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -106,6 +106,7 @@ def test_link_limit_and_link_down(bed):
         assert bed.src.run(["ip", "-o", "link", "show", "eth0"]).stdout.find("state DOWN") > 0
     finally:
         bed.set_link(True)
+    _send(bed, 1)
 
 
 def _send(bed, megabytes):
@@ -125,6 +126,31 @@ def test_guest_survives_a_crash_of_libvirtd(bed, guest):
     bed.src.start_libvirtd()
     assert guest.state() == "running"
     assert guest.shell("echo alive") == "alive\n"
+
+
+def test_guest_reboots(guest):
+    before = guest.boot_id()
+    guest.reboot()
+    assert guest.boot_id() != before
+
+
+def test_guest_is_saved_and_restored(bed, guest):
+    guest.canary_start(8)
+    saved = f"{bed.shared}/{guest.name}.save"
+    bed.src.virsh("save", guest.name, saved)
+    assert guest.state() == "shut off"
+    bed.src.virsh("restore", saved)
+    guest.moved_to(bed.src)
+    guest.canary_check()
+
+
+def test_guest_is_snapshotted_and_reverted(bed, boot):
+    guest = boot(disk_mib=64)
+    bed.src.virsh("snapshot-create-as", guest.name, "before")
+    guest.shell("touch /run/later")
+    bed.src.virsh("snapshot-revert", guest.name, "before")
+    guest.moved_to(bed.src)
+    assert guest.shell_status("ls /run/later")[0] == 1
 
 
 def test_signals_reach_the_command_inside(bed):
