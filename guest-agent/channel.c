@@ -29,7 +29,7 @@ struct _BalChannel
   int fd;
   int epoll_fd;
   guint source_id;
-  gboolean host_away;
+  gboolean host_present; /* as of the last event */
   BalFramer *framer;
   char *reply; /* NULL: none waits */
   gsize reply_length;
@@ -116,17 +116,25 @@ port_is_unplugged (const BalChannel *self)
   return fstat (self->fd, &info) != 0 || info.st_nlink == 0;
 }
 
+/* What was under way was meant for the host that has left. */
 static void
-host_left (BalChannel *self)
+forget_conversation (BalChannel *self)
 {
   bal_framer_reset (self->framer);
   drop_reply (self);
+}
+
+/* read() said that nobody is there. */
+static void
+host_away (BalChannel *self)
+{
   if (!self->is_socket)
     {
       if (port_is_unplugged (self))
         lose (self);
       return;
     }
+  forget_conversation (self);
   close (self->fd);
   if (!open_fd (self, NULL))
     lose (self);
@@ -142,11 +150,11 @@ come_again (BalChannel *self)
   epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, self->fd, &event);
 }
 
-/* FALSE while a reply is left to write. */
+/* FALSE when the host has to read before more can be written. */
 static gboolean
 flush_reply (BalChannel *self)
 {
-  while (self->reply != NULL && self->reply_written < self->reply_length)
+  while (self->reply_written < self->reply_length)
     {
       gssize written = write (self->fd, self->reply + self->reply_written,
                               self->reply_length - self->reply_written);
@@ -155,8 +163,8 @@ flush_reply (BalChannel *self)
         self->reply_written += (gsize)written;
       else if (written < 0 && errno == EINTR)
         continue;
-      else if (written < 0 && errno == EAGAIN && !self->host_away)
-        return FALSE;
+      else if (written < 0 && errno == EAGAIN)
+        return !self->host_present;
       else
         break;
     }
@@ -174,6 +182,7 @@ answer_one (BalChannel *self)
 
   if (frame == BAL_FRAME_NONE)
     return FALSE;
+  drop_reply (self);
   self->reply = self->client.answer (line, length, &self->reply_length, self->client.user_data);
   return TRUE;
 }
@@ -192,7 +201,7 @@ read_some (BalChannel *self)
     return FALSE;
   if (got <= 0)
     {
-      host_left (self);
+      host_away (self);
       return FALSE;
     }
   bal_framer_feed (self->framer, buffer, (gsize)got);
@@ -219,7 +228,11 @@ on_event (int fd, GIOCondition condition, gpointer user_data)
 
   if (epoll_wait (self->epoll_fd, &event, 1, 0) == 1)
     {
-      self->host_away = (event.events & EPOLLHUP) != 0;
+      gboolean present = (event.events & EPOLLHUP) == 0;
+
+      if (self->host_present && !present)
+        forget_conversation (self);
+      self->host_present = present;
       pump (self);
     }
   return self->source_id != 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;

@@ -12,6 +12,11 @@
  * that does not read costs one reply's memory. A reply still waiting when the host leaves is
  * dropped. Between two requests the main loop runs, so that a flood of them starves nothing else.
  *
+ * NB: a new host's first bytes may arrive before the driver knows of the host, because its control
+ * messages go through a work queue and data does not: until then poll() says POLLHUP and write()
+ * EAGAIN. So requests are served in that state too, and the newest reply is kept until the host is
+ * there.
+ *
  * A unix socket is connected to; when its peer closes, the channel connects anew, as if the port's
  * host had left.
  *
