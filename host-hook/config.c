@@ -1,71 +1,69 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/config.h"
 
+#include "host-hook/file-io.h"
+
 #include <string.h>
-#include <sys/stat.h>
 
-#include "protocol/limits.h"
-
-#define GROUP "memory"
+#define MEMORY_GROUP "memory"
 #define MIB (G_GUINT64_CONSTANT (1024) * 1024)
 
-/* A TiB: nobody means more, and it never overflows as bytes. */
-#define SIZE_MAX_MIB (1024u * 1024u)
+#define MIN_GAIN_DEFAULT_MIB 64
+#define HOLD_DEADLINE_DEFAULT_MS (30u * 60u * 1000u)
+#define AGENT_TIMEOUT_DEFAULT_MS 2000
 
-#define DEFAULT_MIN_GAIN_MIB 64
-#define DEFAULT_HOLD_DEADLINE_S 900
-#define DEFAULT_AGENT_TIMEOUT_MS 3000
-
-G_DEFINE_QUARK (bal-config-error-quark, bal_config_error)
-
-static const BalMechanism default_mechanisms[]
-  = {BAL_MECHANISM_VIRTIO_MEM, BAL_MECHANISM_HOLD, BAL_MECHANISM_BALLOON};
-
-static gboolean fail (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
-
-static gboolean
-fail (GError **error, const char *format, ...)
-{
-  va_list arguments;
-
-  va_start (arguments, format);
-  if (error)
-    *error = g_error_new_valist (BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, format, arguments);
-  va_end (arguments);
-  return FALSE;
-}
+G_DEFINE_QUARK (bal_config_error, bal_config_error)
 
 void
 bal_config_init (BalConfig *self)
 {
+  static const BalMechanism order[] = {BAL_MECHANISM_VIRTIO_MEM, BAL_MECHANISM_HOLD,
+                                       BAL_MECHANISM_BALLOON};
+
   *self = (BalConfig){
-    .policy = {.mechanisms = g_array_new (FALSE, FALSE, sizeof (BalMechanism)),
-               .min_gain_bytes = DEFAULT_MIN_GAIN_MIB * MIB,
-               .headroom_min_bytes = BAL_HEADROOM_MIN_BYTES,
-               .headroom_percent = BAL_HEADROOM_PERCENT,
-               .page_cache = BAL_PAGE_CACHE_KEEP},
+    .policy =
+      {
+        .mechanisms = g_array_new (FALSE, FALSE, sizeof (BalMechanism)),
+        .min_gain_bytes = MIN_GAIN_DEFAULT_MIB * MIB,
+        .headroom_min_bytes = BAL_HEADROOM_MIN_BYTES,
+        .headroom_percent = BAL_HEADROOM_PERCENT,
+        .page_cache = BAL_PAGE_CACHE_KEEP,
+      },
     .use_qmp = TRUE,
-    .hold_deadline_ms = DEFAULT_HOLD_DEADLINE_S * 1000,
-    .agent_timeout_ms = DEFAULT_AGENT_TIMEOUT_MS,
+    .hold_deadline_ms = HOLD_DEADLINE_DEFAULT_MS,
+    .agent_timeout_ms = AGENT_TIMEOUT_DEFAULT_MS,
   };
-  g_array_append_vals (self->policy.mechanisms, default_mechanisms,
-                       G_N_ELEMENTS (default_mechanisms));
+  g_array_append_vals (self->policy.mechanisms, order, G_N_ELEMENTS (order));
 }
 
 void
 bal_config_clear (BalConfig *self)
 {
   g_clear_pointer (&self->policy.mechanisms, g_array_unref);
-  *self = (BalConfig){0};
+  memset (self, 0, sizeof *self);
+}
+
+/* --- values --- */
+
+/* @name came from a file or a command line: it is shown escaped. */
+static gboolean
+fail_value (GError **error, const char *value, const char *allowed)
+{
+  g_autofree char *shown = bal_escape_for_display (value);
+  g_set_error (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, "\"%s\" is not %s", shown,
+               allowed);
+  return FALSE;
 }
 
 static gboolean
 find_mechanism (const char *name, BalMechanism *out)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (default_mechanisms); i++)
-    if (strcmp (name, bal_mechanism_name (default_mechanisms[i])) == 0)
+  static const BalMechanism all[] = {BAL_MECHANISM_VIRTIO_MEM, BAL_MECHANISM_HOLD,
+                                     BAL_MECHANISM_BALLOON};
+  for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
+    if (strcmp (bal_mechanism_name (all[i]), name) == 0)
       {
-        *out = default_mechanisms[i];
+        *out = all[i];
         return TRUE;
       }
   return FALSE;
@@ -83,30 +81,24 @@ contains (const GArray *mechanisms, BalMechanism mechanism)
 GArray *
 bal_config_parse_mechanisms (const char *text, char separator, GError **error)
 {
+  const char delimiter[] = {separator, '\0'};
+  g_auto (GStrv) names = g_strsplit (text, delimiter, -1);
+  guint n_names = g_strv_length (names);
   g_autoptr (GArray) mechanisms = g_array_new (FALSE, FALSE, sizeof (BalMechanism));
-  g_auto (GStrv) names = g_strsplit (text, (char[]){separator, '\0'}, -1);
 
-  for (guint i = 0; names[i]; i++)
+  if (n_names > 1 && *g_strstrip (names[n_names - 1]) == '\0')
+    n_names--;
+  for (guint i = 0; i < n_names; i++)
     {
-      const char *name = g_strstrip (names[i]);
       BalMechanism mechanism;
-
-      if (*name == '\0' && !names[i + 1] && i > 0)
+      if (!find_mechanism (g_strstrip (names[i]), &mechanism) || contains (mechanisms, mechanism))
         break;
-      if (!find_mechanism (name, &mechanism))
-        {
-          fail (error,
-                "\"%s\" is not a mechanism; there are virtio-mem, hold and balloon, nothing was "
-                "touched",
-                name);
-          return NULL;
-        }
-      if (contains (mechanisms, mechanism))
-        {
-          fail (error, "The mechanism \"%s\" is named twice, nothing was touched", name);
-          return NULL;
-        }
       g_array_append_val (mechanisms, mechanism);
+    }
+  if (mechanisms->len == 0 || mechanisms->len != n_names)
+    {
+      fail_value (error, text, "a list of virtio-mem, hold and balloon, each at most once");
+      return NULL;
     }
   return g_steal_pointer (&mechanisms);
 }
@@ -119,17 +111,13 @@ bal_config_parse_page_cache (const char *text, BalPageCache *out, GError **error
     [BAL_PAGE_CACHE_TRIM] = "trim",
     [BAL_PAGE_CACHE_DROP] = "drop",
   };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (strcmp (text, names[i]) == 0)
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    if (strcmp (names[i], text) == 0)
       {
-        *out = i;
+        *out = (BalPageCache)i;
         return TRUE;
       }
-  return fail (error,
-               "\"%s\" is not a page cache policy; there are keep, trim and drop, nothing was "
-               "touched",
-               text);
+  return fail_value (error, text, "keep, trim or drop");
 }
 
 static gboolean
@@ -137,18 +125,25 @@ parse_number (const char *text, guint64 min, guint64 max, guint64 *out, GError *
 {
   if (g_ascii_string_to_unsigned (text, 10, min, max, out, NULL))
     return TRUE;
-  return fail (error,
-               "\"%s\" is not a whole number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-               ", nothing was touched",
-               text, min, max);
+  g_autofree char *allowed =
+    g_strdup_printf ("a whole number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, min, max);
+  return fail_value (error, text, allowed);
 }
 
 static gboolean
-set_mechanisms (BalConfig *self, const char *text, GError **error)
+parse_yes_no (const char *text, gboolean *out, GError **error)
 {
-  GArray *mechanisms = bal_config_parse_mechanisms (text, ';', error);
+  *out = strcmp (text, "yes") == 0;
+  return *out || strcmp (text, "no") == 0 || fail_value (error, text, "yes or no");
+}
 
-  if (!mechanisms)
+/* --- keys --- */
+
+static gboolean
+set_mechanisms (BalConfig *self, const char *value, GError **error)
+{
+  GArray *mechanisms = bal_config_parse_mechanisms (value, ';', error);
+  if (mechanisms == NULL)
     return FALSE;
   g_array_unref (self->policy.mechanisms);
   self->policy.mechanisms = mechanisms;
@@ -156,58 +151,54 @@ set_mechanisms (BalConfig *self, const char *text, GError **error)
 }
 
 static gboolean
-set_min_gain (BalConfig *self, const char *text, GError **error)
+set_mib (const char *value, guint64 *out_bytes, GError **error)
 {
   guint64 mib;
-
-  if (!parse_number (text, 1, SIZE_MAX_MIB, &mib, error))
+  if (!parse_number (value, 0, BAL_ADDRESS_LIMIT / MIB, &mib, error))
     return FALSE;
-  self->policy.min_gain_bytes = mib * MIB;
+  *out_bytes = mib * MIB;
   return TRUE;
 }
 
 static gboolean
-set_headroom_min (BalConfig *self, const char *text, GError **error)
+set_min_gain (BalConfig *self, const char *value, GError **error)
 {
-  guint64 mib;
-
-  if (!parse_number (text, 0, SIZE_MAX_MIB, &mib, error))
-    return FALSE;
-  self->policy.headroom_min_bytes = mib * MIB;
-  return TRUE;
+  return set_mib (value, &self->policy.min_gain_bytes, error);
 }
 
 static gboolean
-set_headroom_percent (BalConfig *self, const char *text, GError **error)
+set_headroom_min (BalConfig *self, const char *value, GError **error)
+{
+  return set_mib (value, &self->policy.headroom_min_bytes, error);
+}
+
+static gboolean
+set_headroom_percent (BalConfig *self, const char *value, GError **error)
 {
   guint64 percent;
-
-  if (!parse_number (text, 0, 100, &percent, error))
+  if (!parse_number (value, 0, 90, &percent, error))
     return FALSE;
-  self->policy.headroom_percent = (guint) percent;
+  self->policy.headroom_percent = (guint)percent;
   return TRUE;
 }
 
 static gboolean
-set_page_cache (BalConfig *self, const char *text, GError **error)
+set_page_cache (BalConfig *self, const char *value, GError **error)
 {
-  return bal_config_parse_page_cache (text, &self->policy.page_cache, error);
+  return bal_config_parse_page_cache (value, &self->policy.page_cache, error);
 }
 
 static gboolean
-set_use_qmp (BalConfig *self, const char *text, GError **error)
+set_use_qmp (BalConfig *self, const char *value, GError **error)
 {
-  self->use_qmp = strcmp (text, "yes") == 0;
-  return self->use_qmp || strcmp (text, "no") == 0
-         || fail (error, "\"%s\" is neither yes nor no, nothing was touched", text);
+  return parse_yes_no (value, &self->use_qmp, error);
 }
 
 static gboolean
-set_hold_deadline (BalConfig *self, const char *text, GError **error)
+set_hold_deadline (BalConfig *self, const char *value, GError **error)
 {
   guint64 seconds;
-
-  if (!parse_number (text, BAL_HOLD_DEADLINE_MIN_MS / 1000, BAL_HOLD_DEADLINE_MAX_MS / 1000,
+  if (!parse_number (value, BAL_HOLD_DEADLINE_MIN_MS / 1000, BAL_HOLD_DEADLINE_MAX_MS / 1000,
                      &seconds, error))
     return FALSE;
   self->hold_deadline_ms = seconds * 1000;
@@ -215,62 +206,67 @@ set_hold_deadline (BalConfig *self, const char *text, GError **error)
 }
 
 static gboolean
-set_agent_timeout (BalConfig *self, const char *text, GError **error)
+set_agent_timeout (BalConfig *self, const char *value, GError **error)
 {
   guint64 timeout_ms;
-
-  if (!parse_number (text, 100, 60000, &timeout_ms, error))
+  if (!parse_number (value, 100, 60000, &timeout_ms, error))
     return FALSE;
-  self->agent_timeout_ms = (guint) timeout_ms;
+  self->agent_timeout_ms = (guint)timeout_ms;
   return TRUE;
 }
 
-typedef struct
+static const struct
 {
   const char *name;
-  gboolean (*set) (BalConfig *self, const char *text, GError **error);
-} Key;
-
-static const Key keys[] = {
-  {"mechanisms", set_mechanisms},
-  {"min-gain-mib", set_min_gain},
-  {"headroom-min-mib", set_headroom_min},
-  {"headroom-percent", set_headroom_percent},
-  {"page-cache", set_page_cache},
-  {"use-qmp", set_use_qmp},
-  {"hold-deadline-s", set_hold_deadline},
-  {"agent-timeout-ms", set_agent_timeout},
+  gboolean (*set) (BalConfig *self, const char *value, GError **error);
+} memory_keys[] = {
+  {"mechanisms", set_mechanisms},         {"min-gain-mib", set_min_gain},
+  {"headroom-min-mib", set_headroom_min}, {"headroom-percent", set_headroom_percent},
+  {"page-cache", set_page_cache},         {"use-qmp", set_use_qmp},
+  {"hold-deadline-s", set_hold_deadline}, {"agent-timeout-ms", set_agent_timeout},
 };
 
 static gboolean
-set_key (BalConfig *self, GKeyFile *file, const char *name, const char *path, GError **error)
+set_key (BalConfig *self, const char *name, const char *value, GError **error)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
-    if (strcmp (keys[i].name, name) == 0)
-      {
-        g_autofree char *text = g_key_file_get_value (file, GROUP, name, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (memory_keys); i++)
+    if (strcmp (memory_keys[i].name, name) == 0)
+      return memory_keys[i].set (self, value, error);
+  g_set_error_literal (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, "there is no such key");
+  return FALSE;
+}
 
-        if (keys[i].set (self, g_strstrip (text), error))
-          return TRUE;
-        g_prefix_error (error, "%s: [" GROUP "] %s: ", path, name);
-        return FALSE;
-      }
-  return fail (error, "%s: [" GROUP "] has no key \"%s\", nothing was touched", path, name);
+/* --- files --- */
+
+static gboolean
+apply_keys (BalConfig *self, GKeyFile *file, const char *path, GError **error)
+{
+  g_auto (GStrv) keys = g_key_file_get_keys (file, MEMORY_GROUP, NULL, NULL);
+  for (char **key = keys; key != NULL && *key != NULL; key++)
+    {
+      g_autofree char *value = g_key_file_get_value (file, MEMORY_GROUP, *key, NULL);
+      if (!set_key (self, *key, value == NULL ? "" : value, error))
+        {
+          g_autofree char *shown = bal_escape_for_display (*key);
+          g_prefix_error (error, "%s: [" MEMORY_GROUP "] %s: ", path, shown);
+          return FALSE;
+        }
+    }
+  return TRUE;
 }
 
 static gboolean
-read_key_file (BalConfig *self, GKeyFile *file, const char *path, GError **error)
+check_groups (GKeyFile *file, const char *path, GError **error)
 {
   g_auto (GStrv) groups = g_key_file_get_groups (file, NULL);
-  g_auto (GStrv) names = NULL;
-
-  for (guint i = 0; groups[i]; i++)
-    if (strcmp (groups[i], GROUP) != 0)
-      return fail (error, "%s: there is no group [%s], nothing was touched", path, groups[i]);
-  names = g_key_file_get_keys (file, GROUP, NULL, NULL);
-  for (guint i = 0; names && names[i]; i++)
-    if (!set_key (self, file, names[i], path, error))
-      return FALSE;
+  for (char **group = groups; *group != NULL; group++)
+    if (strcmp (*group, MEMORY_GROUP) != 0)
+      {
+        g_autofree char *shown = bal_escape_for_display (*group);
+        g_set_error (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID,
+                     "%s: there is no such group: [%s]", path, shown);
+        return FALSE;
+      }
   return TRUE;
 }
 
@@ -279,40 +275,35 @@ bal_config_parse (
   const char *text, gsize length_bytes, const char *path, BalConfig *out, GError **error)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
-  g_autoptr (GError) syntax = NULL;
-  g_auto (BalConfig) self = {0};
+  g_autoptr (GError) syntax_error = NULL;
 
-  bal_config_init (&self);
-  *out = (BalConfig){0};
-  if (length_bytes > 0
-      && !g_key_file_load_from_data (file, text, length_bytes, G_KEY_FILE_NONE, &syntax))
-    return fail (error, "%s: %s, nothing was touched", path, syntax->message);
-  if (!read_key_file (&self, file, path, error))
-    return FALSE;
-  *out = self;
-  self = (BalConfig){0};
-  return TRUE;
+  bal_config_init (out);
+  if (!g_key_file_load_from_data (file, text, length_bytes, G_KEY_FILE_NONE, &syntax_error))
+    {
+      g_autofree char *shown = bal_escape_for_display (syntax_error->message);
+      g_set_error (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, "%s: %s", path, shown);
+    }
+  else if (check_groups (file, path, error) && apply_keys (out, file, path, error))
+    return TRUE;
+  bal_config_clear (out);
+  return FALSE;
 }
 
 gboolean
 bal_config_load (const char *path, gboolean must_exist, BalConfig *out, GError **error)
 {
-  g_autoptr (GError) failure = NULL;
-  g_autofree char *text = NULL;
   gsize length_bytes = 0;
-  struct stat status;
+  g_autoptr (GError) read_error = NULL;
+  g_autofree char *text = bal_read_file (path, BAL_CONFIG_MAX_BYTES, &length_bytes, &read_error);
 
-  *out = (BalConfig){0};
-  if (stat (path, &status) == 0
-      && (!S_ISREG (status.st_mode) || (guint64) status.st_size > BAL_CONFIG_MAX_BYTES))
-    return fail (error, "%s is not a file of at most %u bytes, nothing was touched", path,
-                 BAL_CONFIG_MAX_BYTES);
-  if (g_file_get_contents (path, &text, &length_bytes, &failure))
+  if (text != NULL)
     return bal_config_parse (text, length_bytes, path, out, error);
-  if (!must_exist && g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+  if (!must_exist && g_error_matches (read_error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     {
       bal_config_init (out);
       return TRUE;
     }
-  return fail (error, "%s, nothing was touched", failure->message);
+  memset (out, 0, sizeof *out);
+  g_set_error_literal (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, read_error->message);
+  return FALSE;
 }

@@ -1,102 +1,101 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/domain-lock.h"
 
+#include "host-hook/file-io.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gio.h>
-#include <glib/gstdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #define LOCK_FOLDER "/run/ballast/locks"
 
-G_DEFINE_QUARK (bal-domain-lock-error-quark, bal_domain_lock_error)
+/* Two bytes of the file. The first one is the lock, by open file description: it belongs to the
+ * descriptor and is not lost when another descriptor of this process is closed. The second one has
+ * a process lock, only because F_GETLK names the pid of such a one. Neither needs the byte to
+ * exist. */
+enum
+{
+  OWNER_BYTE = 0,
+  PID_BYTE = 1,
+};
+
+G_DEFINE_QUARK (bal_domain_lock_error, bal_domain_lock_error)
 
 struct _BalDomainLock
 {
   int fd;
 };
 
-static void
-fail_io (GError **error, const char *uuid, int saved_errno)
+void
+bal_domain_lock_free (BalDomainLock *self)
 {
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
-               "Cannot lock domain %s: %s, nothing was touched", uuid, g_strerror (saved_errno));
+  g_close (self->fd, NULL);
+  g_free (self);
 }
 
-static int
-open_file (const char *root, const char *uuid, GError **error)
+static struct flock
+write_lock_of (off_t byte)
 {
-  g_autofree char *folder = g_strconcat (root, LOCK_FOLDER, NULL);
-  g_autofree char *path = g_build_filename (folder, uuid, NULL);
-  int fd = -1;
-
-  if (g_mkdir_with_parents (folder, 0700) == 0)
-    fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    fail_io (error, uuid, errno);
-  return fd;
+  return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 }
 
-/* An open file description lock has no pid of its own, so the owner writes its pid into the file. */
 static pid_t
-read_owner (int fd)
+find_owner (int fd)
 {
-  char text[32] = {0};
-  guint64 pid;
-
-  if (pread (fd, text, sizeof text - 1, 0) <= 0
-      || !g_ascii_string_to_unsigned (g_strstrip (text), 10, 1, G_MAXINT, &pid, NULL))
+  struct flock lock = write_lock_of (PID_BYTE);
+  if (fcntl (fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK || lock.l_pid < 0)
     return 0;
-  return (pid_t) pid;
+  return lock.l_pid;
 }
 
 static void
-write_owner (int fd)
+set_busy (GError **error, const char *uuid, pid_t owner_pid)
 {
-  g_autofree char *text = g_strdup_printf ("%d\n", (int) getpid ());
-
-  /* Only for people to read: a lock without it is a lock all the same. */
-  if (ftruncate (fd, 0) == 0 && pwrite (fd, text, strlen (text), 0) < 0)
-    g_debug ("cannot write the owner of a lock: %s", g_strerror (errno));
+  if (owner_pid > 0)
+    g_set_error (
+      error, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY,
+      "Process %d is releasing or restoring the memory of domain %s; nothing was touched",
+      (int)owner_pid, uuid);
+  else
+    g_set_error (error, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY,
+                 "Another process is releasing or restoring the memory of domain %s; nothing was "
+                 "touched",
+                 uuid);
 }
 
 BalDomainLock *
 bal_domain_lock_try (const char *root, const char *uuid, pid_t *owner_pid, GError **error)
 {
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-  int fd = open_file (root, uuid, error);
-  BalDomainLock *self;
-
+  g_return_val_if_fail (g_uuid_string_is_valid (uuid), NULL);
+  g_autofree char *folder = bal_root_path (root, LOCK_FOLDER);
+  g_autofree char *path = g_build_filename (folder, uuid, NULL);
+  if (!bal_make_folder (folder, 0700, error))
+    return NULL;
+  BAL_AUTO_FD fd = bal_open (path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, error);
   if (fd < 0)
     return NULL;
+
+  struct flock lock = write_lock_of (OWNER_BYTE);
   if (fcntl (fd, F_OFD_SETLK, &lock) < 0)
     {
-      int saved_errno = errno;
-      pid_t owner = read_owner (fd);
-
-      close (fd);
-      if (saved_errno != EAGAIN && saved_errno != EACCES)
+      if (errno != EAGAIN && errno != EACCES)
         {
-          fail_io (error, uuid, saved_errno);
+          int code = errno;
+          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "Cannot lock %s: %s", path,
+                       g_strerror (code));
           return NULL;
         }
-      if (owner_pid)
+      pid_t owner = find_owner (fd);
+      set_busy (error, uuid, owner);
+      if (owner_pid != NULL)
         *owner_pid = owner;
-      g_set_error (error, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY,
-                   "Domain %s is being worked on by process %d, nothing was touched", uuid,
-                   (int) owner);
       return NULL;
     }
-  write_owner (fd);
-  self = g_new (BalDomainLock, 1);
-  self->fd = fd;
-  return self;
-}
 
-void
-bal_domain_lock_free (BalDomainLock *self)
-{
-  close (self->fd);
-  g_free (self);
+  /* It only informs: without it the lock is as good. */
+  lock = write_lock_of (PID_BYTE);
+  fcntl (fd, F_SETLK, &lock);
+  BalDomainLock *self = g_new0 (BalDomainLock, 1);
+  self->fd = fd;
+  fd = -1;
+  return self;
 }
