@@ -172,8 +172,6 @@ skip_number (Parser *self, gboolean *is_integer, GError **error)
   skip_char (self, '-');
   if (!skip_char (self, '0') && !skip_digits (self))
     return fail_syntax (self, error, "no value");
-  if (g_ascii_isdigit (peek (self)))
-    return fail_syntax (self, error, "a number with a leading zero");
   if (skip_char (self, '.'))
     {
       *is_integer = FALSE;
@@ -223,11 +221,14 @@ parse_number (Parser *self, GError **error)
 static gboolean
 skip_word (Parser *self, const char *word)
 {
-  gsize length = strlen (word);
+  const char *first = self->at;
 
-  if ((gsize)(self->end - self->at) < length || memcmp (self->at, word, length) != 0)
-    return FALSE;
-  self->at += length;
+  for (; *word != '\0'; word++)
+    if (!skip_char (self, *word))
+      {
+        self->at = first;
+        return FALSE;
+      }
   return TRUE;
 }
 

@@ -99,7 +99,7 @@ bal_read_uint (const BalJsonReader *self,
                GError **error)
 {
   JsonNode *node;
-  gint64 value = -1;
+  gint64 value = -1; /* as unsigned, any negative one is above @max */
 
   if (!find_member (self, presence, name, &node, error))
     return FALSE;
@@ -107,7 +107,7 @@ bal_read_uint (const BalJsonReader *self,
     return TRUE;
   if (holds (node, G_TYPE_INT64))
     value = json_node_get_int (node);
-  if (value < 0 || (guint64)value < min || (guint64)value > max)
+  if ((guint64)value < min || (guint64)value > max)
     return bal_read_fail (self, error,
                           "\"%s\" is not an integer from %" G_GUINT64_FORMAT
                           " to %" G_GUINT64_FORMAT,

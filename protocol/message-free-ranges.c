@@ -76,7 +76,7 @@ bal_free_ranges_build (const BalFreeRanges *page)
   return bal_result_take (result);
 }
 
-/* Reads element @index of @pair; -1 when it is not an integer. */
+/* Element @index of @pair; when it is not an integer -1, which no range list takes. */
 static gint64
 pair_element (JsonArray *pair, guint index)
 {
@@ -99,8 +99,6 @@ parse_pair (const BalJsonReader *reader, JsonNode *node, BalRanges *ranges, GErr
     return bal_read_fail (reader, error, "\"ranges\" holds what is not a [start, length] pair");
   start = pair_element (pair, 0);
   length = pair_element (pair, 1);
-  if (start < 0 || length < 0)
-    return bal_read_fail (reader, error, "\"ranges\" holds what is not an address or a length");
   if (!bal_ranges_append (ranges, (guint64)start, (guint64)length, &local_error))
     return bal_read_fail (reader, error, "\"ranges\" is refused: %s", local_error->message);
   return TRUE;

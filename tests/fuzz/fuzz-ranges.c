@@ -3,9 +3,9 @@
  * The range list against a naive model: a byte for each of the addresses in three windows, one at
  * 0, one in the middle, one that ends at the limit.
  *
- * The input is a row of 4-byte operations: which of two lists, which window, where in it to begin,
- * how long. Each is appended to list and model alike; then the lists, their intersection and their
- * long ranges are compared with the models.
+ * The input is a row of 4-byte operations: which of two lists, which window (or one more: a length
+ * that wraps), where in it to begin, how long. Each is appended to list and model alike; then the
+ * lists, their intersection and their long ranges are compared with the models.
  */
 #include "protocol/limits.h"
 #include "protocol/ranges.h"
@@ -102,6 +102,14 @@ append (BalRanges *list, Model model, guint window, guint offset, guint length)
       model[window][offset + i] = TRUE;
 }
 
+/* Whatever its start, a length near 2^64 reaches beyond the limit. */
+static void
+append_wrapping (BalRanges *list, guint64 start, guint length)
+{
+  g_assert_false (bal_ranges_append (list, start, G_MAXUINT64 - length, NULL));
+  g_assert_false (bal_ranges_append (list, G_MAXUINT64 - start, 1 + length, NULL));
+}
+
 static void
 check_intersection (BalRanges *lists[2], Model models[2])
 {
@@ -127,10 +135,13 @@ LLVMFuzzerTestOneInput (const guint8 *data, size_t size)
   for (size_t at = 1; at + 4 <= size; at += 4)
     {
       guint which = data[at] & 1;
-      guint window = (data[at] >> 1) % WINDOWS;
+      guint window = (data[at] >> 1) % (WINDOWS + 1);
       guint offset = (data[at + 1] | (data[at + 2] << 8)) % WINDOW_BYTES;
 
-      append (lists[which], models[which], window, offset, data[at + 3]);
+      if (window == WINDOWS)
+        append_wrapping (lists[which], offset, data[at + 3]);
+      else
+        append (lists[which], models[which], window, offset, data[at + 3]);
     }
   for (guint i = 0; i < 2; i++)
     {
