@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/journal.h"
+
+#include "host-hook/file-io.h"
+
+#include <string.h>
+
+#define FILE_SUFFIX ".json"
+
+/* --- names --- */
+
+static char *
+folder_of (const char *root)
+{
+  return bal_root_path (root, BAL_JOURNAL_FOLDER);
+}
+
+static char *
+file_name_of (const BalJournalEntry *entry)
+{
+  g_autofree char *incarnation = bal_incarnation_to_string (&entry->incarnation);
+  return g_strdup_printf ("%s.%s.%s" FILE_SUFFIX, entry->uuid, incarnation, entry->migration_id);
+}
+
+/* --- what may not change --- */
+
+static gboolean
+same_devices (const GArray *a, const GArray *b)
+{
+  guint n_a = a == NULL ? 0 : a->len;
+  guint n_b = b == NULL ? 0 : b->len;
+
+  for (guint i = 0; n_a == n_b && i < n_a; i++)
+    {
+      const BalJournalVirtioMem *first = &g_array_index (a, BalJournalVirtioMem, i);
+      const BalJournalVirtioMem *second = &g_array_index (b, BalJournalVirtioMem, i);
+      if (strcmp (first->alias, second->alias) != 0 || first->original_kib != second->original_kib)
+        return FALSE;
+    }
+  return n_a == n_b;
+}
+
+static gboolean
+keeps_originals (const BalJournalEntry *before, const BalJournalEntry *after)
+{
+  return strcmp (before->boot_id, after->boot_id) == 0 && before->created_us == after->created_us
+         && before->has_balloon == after->has_balloon
+         && before->balloon_original_kib == after->balloon_original_kib
+         && same_devices (before->virtio_mem, after->virtio_mem)
+         && (before->hold_token == NULL || g_strcmp0 (before->hold_token, after->hold_token) == 0);
+}
+
+static gboolean
+check_existing (const char *root,
+                const char *file_name,
+                const BalJournalEntry *entry,
+                GError **error)
+{
+  g_autoptr (GError) load_error = NULL;
+  g_autoptr (BalJournalEntry) before = bal_journal_load (root, file_name, &load_error);
+
+  if (before == NULL && g_error_matches (load_error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    return TRUE;
+  if (before == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&load_error));
+      return FALSE;
+    }
+  if (keeps_originals (before, entry))
+    return TRUE;
+  g_set_error (error, BAL_JOURNAL_ERROR, BAL_JOURNAL_ERROR_ORIGINALS,
+               "The journal's record %s would lose the sizes to go back to; it was left as it is",
+               file_name);
+  return FALSE;
+}
+
+/* --- files --- */
+
+gboolean
+bal_journal_save (const char *root, const BalJournalEntry *entry, GError **error)
+{
+  g_autofree char *folder = folder_of (root);
+  g_autofree char *file_name = file_name_of (entry);
+  g_autofree char *text = bal_journal_entry_to_json (entry);
+
+  /* What could not be read back would be of no use after a crash. */
+  g_autoptr (BalJournalEntry) again = bal_journal_entry_from_json (text, strlen (text), error);
+  return again != NULL && bal_make_folder (folder, 0700, error)
+         && check_existing (root, file_name, entry, error)
+         && bal_write_durably (folder, file_name, text, strlen (text), 0600, error);
+}
+
+static BalJournalEntry *
+load_file (const char *folder, const char *file_name, GError **error)
+{
+  gsize length_bytes;
+  g_autofree char *path = g_build_filename (folder, file_name, NULL);
+  g_autofree char *text = bal_read_file (path, BAL_JOURNAL_FILE_MAX_BYTES, &length_bytes, error);
+  if (text == NULL)
+    return NULL;
+
+  g_autoptr (BalJournalEntry) entry = bal_journal_entry_from_json (text, length_bytes, error);
+  if (entry == NULL)
+    {
+      g_prefix_error (error, "The journal's record %s cannot be used: ", path);
+      return NULL;
+    }
+  g_autofree char *expected_name = file_name_of (entry);
+  if (strcmp (file_name, expected_name) != 0)
+    {
+      g_set_error (error, BAL_JOURNAL_ERROR, BAL_JOURNAL_ERROR_INVALID,
+                   "The journal's record %s cannot be used: it speaks of another release", path);
+      return NULL;
+    }
+  return g_steal_pointer (&entry);
+}
+
+BalJournalEntry *
+bal_journal_load (const char *root, const char *file_name, GError **error)
+{
+  g_autofree char *folder = folder_of (root);
+  return load_file (folder, file_name, error);
+}
+
+gboolean
+bal_journal_remove (const char *root, const BalJournalEntry *entry, GError **error)
+{
+  g_autofree char *folder = folder_of (root);
+  g_autofree char *file_name = file_name_of (entry);
+  return bal_remove_durably (folder, file_name, error);
+}
+
+/* --- the list --- */
+
+static void
+item_free (gpointer data)
+{
+  BalJournalItem *self = data;
+  g_free (self->file_name);
+  g_clear_pointer (&self->entry, bal_journal_entry_free);
+  g_clear_error (&self->error);
+  g_free (self);
+}
+
+static int
+compare_items (gconstpointer a, gconstpointer b)
+{
+  const BalJournalItem *first = *(BalJournalItem *const *)a;
+  const BalJournalItem *second = *(BalJournalItem *const *)b;
+
+  if ((first->entry == NULL) != (second->entry == NULL))
+    return first->entry == NULL ? 1 : -1;
+  if (first->entry != NULL && first->entry->created_us != second->entry->created_us)
+    return first->entry->created_us < second->entry->created_us ? -1 : 1;
+  return strcmp (first->file_name, second->file_name);
+}
+
+/* Temporary files of a write that a crash cut short begin with a dot. */
+static gboolean
+is_wanted (const char *file_name, const char *uuid)
+{
+  return *file_name != '.' && g_str_has_suffix (file_name, FILE_SUFFIX)
+         && (uuid == NULL
+             || (g_str_has_prefix (file_name, uuid) && file_name[strlen (uuid)] == '.'));
+}
+
+GPtrArray *
+bal_journal_list (const char *root, const char *uuid, GError **error)
+{
+  g_autofree char *path = folder_of (root);
+  g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func (item_free);
+  g_autoptr (GError) open_error = NULL;
+
+  g_autoptr (GDir) folder = g_dir_open (path, 0, &open_error);
+  if (folder == NULL && g_error_matches (open_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    return g_steal_pointer (&items);
+  if (folder == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&open_error));
+      return NULL;
+    }
+  for (const char *name; (name = g_dir_read_name (folder)) != NULL;)
+    {
+      if (!is_wanted (name, uuid))
+        continue;
+      BalJournalItem *item = g_new0 (BalJournalItem, 1);
+      item->file_name = g_strdup (name);
+      item->entry = load_file (path, name, &item->error);
+      g_ptr_array_add (items, item);
+    }
+  g_ptr_array_sort (items, compare_items);
+  return g_steal_pointer (&items);
+}
