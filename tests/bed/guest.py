@@ -14,6 +14,7 @@ import re
 import select
 import socket
 import time
+import uuid
 import xml.etree.ElementTree as ElementTree
 
 from .host import wait_until
@@ -78,6 +79,7 @@ class GuestSpec:
         return f"""\
 <domain type='{domain_type}'>
   <name>{self.name}</name>
+  <uuid>{uuid.uuid5(uuid.NAMESPACE_OID, self.name)}</uuid>
   {f"<maxMemory slots='4' unit='MiB'>{total_mib + 1024}</maxMemory>" if self.virtio_mem_mib else ""}
   <memory unit='MiB'>{total_mib}</memory>
   <currentMemory unit='MiB'>{total_mib}</currentMemory>
@@ -187,11 +189,7 @@ class Guest:
 
     def start(self, host, wait=True):
         """Boots the guest on `host`; it answers when this returns, unless `wait` is false."""
-        if self.spec.disk_mib:
-            self._make_disk()
-        xml = os.path.join(self.bed.shared, self.name + ".xml")
-        with open(xml, "w", encoding="utf-8") as stream:
-            stream.write(self.spec.domain_xml(self.bed, domain_type()))
+        xml = self._prepare()
         if self.spec.persistent:
             host.virsh("define", xml)
             host.virsh("start", self.name)
@@ -203,6 +201,30 @@ class Guest:
             if self.spec.virtio_mem_mib:
                 wait_until(self._virtio_mem_settled, BOOT_TIMEOUT, f"guest {self.name} plugs its virtio-mem")
         return self
+
+    def save(self, path):
+        """Saves the running guest to a file in bed.shared; the domain is off then."""
+        self.disconnect()
+        self.host.virsh("save", self.name, path)
+
+    def start_saved(self, host, path):
+        """Starts a guest of the same spec from a file made by save(), leaving the file as it is."""
+        xml = self._prepare()
+        if self.spec.persistent:
+            host.virsh("define", xml)
+        host.virsh("restore", path)
+        self.host = host
+        self.wait_ready()
+        return self
+
+    def _prepare(self):
+        """Makes the disk and the domain XML; returns the path of the latter."""
+        if self.spec.disk_mib:
+            self._make_disk()
+        path = os.path.join(self.bed.shared, self.name + ".xml")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(self.spec.domain_xml(self.bed, domain_type()))
+        return path
 
     def _virtio_mem_settled(self):
         target = self.xml().find("devices/memory[@model='virtio-mem']/target")

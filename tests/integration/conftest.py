@@ -6,7 +6,6 @@ consoles and of libvirtd's and QEMU's logs.
 """
 
 import os
-import re
 import sys
 
 import pytest
@@ -31,17 +30,16 @@ def bed(request):
 
 
 @pytest.fixture
-def boot(bed, request):
-    """boot(**fields of GuestSpec): a booted guest on bed.src, destroyed after the test.
+def boot(bed):
+    """boot(**fields of GuestSpec): a running guest on bed.src, destroyed after the test.
 
-    `host` boots it elsewhere; the name defaults to one made of the test's.
+    With fresh=True it really boots, otherwise it may come from a saved image of one that
+    did; see Bed.booted_guest() for what differs. Names default to g1, g2 and so on.
     """
-    def start(host=None, **fields):
-        default = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:24].strip("-")
-        if bed.guests:
-            default += f"-{len(bed.guests)}"
-        fields.setdefault("name", default)
-        return bed.guest(GuestSpec(**fields)).start(host or bed.src)
+    def start(fresh=False, **fields):
+        fields.setdefault("name", f"g{len(bed.guests) + 1}")
+        spec = GuestSpec(**fields)
+        return bed.guest(spec).start(bed.src) if fresh else bed.booted_guest(spec)
 
     yield start
     # By now the report of a failed test is written.
@@ -50,7 +48,7 @@ def boot(bed, request):
 
 @pytest.fixture
 def guest(boot):
-    """A booted guest with 512 MiB and everything at its default."""
+    """A running guest with 512 MiB and everything at its default."""
     return boot()
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from bed import GuestError
+from bed import GuestError, GuestSpec
 from bed.host import wait_until
 
 MIB = 1 << 20
@@ -76,9 +76,12 @@ def test_fragmented_memory_is_a_quarter_used(guest):
 
 
 def test_virtio_mem_is_plugged_when_the_guest_is_up(boot):
-    guest = boot(memory_mib=512, virtio_mem_mib=512)
-    # The kernel's own tables are not in MemTotal.
-    assert guest.meminfo()["MemTotal"] > 900 * MIB
+    for fresh in True, False:
+        guest = boot(fresh=fresh, memory_mib=512, virtio_mem_mib=512, name="vm")
+        # The kernel's own tables are not in MemTotal.
+        assert guest.meminfo()["MemTotal"] > 900 * MIB
+        guest.verify_fill(600)
+        guest.destroy()
 
 
 def test_disk_swap_works(boot):
@@ -134,10 +137,24 @@ def test_guest_reboots(guest):
     assert guest.boot_id() != before
 
 
+def test_copies_of_a_booted_guest_are_separate(bed):
+    spec = GuestSpec("copy")
+    for _ in range(2):
+        guest = bed.booted_guest(spec)
+        try:
+            assert guest.shell_status("ls /run/touched")[0] == 1
+            guest.shell("touch /run/touched")
+            guest.canary_start(8)
+            guest.verify_fill(300)
+            guest.canary_check()
+        finally:
+            guest.destroy()
+
+
 def test_guest_is_saved_and_restored(bed, guest):
     guest.canary_start(8)
     saved = f"{bed.shared}/{guest.name}.save"
-    bed.src.virsh("save", guest.name, saved)
+    guest.save(saved)
     assert guest.state() == "shut off"
     bed.src.virsh("restore", saved)
     guest.moved_to(bed.src)
