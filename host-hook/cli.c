@@ -68,9 +68,9 @@ bal_cli_parse (BalCli *self,
   g_autofree char *program = g_strdup_printf ("ballast %s", words[0]);
   GOptionEntry entries[6];
 
-  g_option_context_add_main_entries (context, bal_cli_entries (self, entries), NULL);
   if (group)
-    g_option_context_add_group (context, group);
+    g_option_context_set_main_group (context, group);
+  g_option_context_add_main_entries (context, bal_cli_entries (self, entries), NULL);
   g_set_prgname (program);
   g_option_context_set_summary (context, usage);
   if (!g_option_context_parse_strv (context, &argv, error))

@@ -231,6 +231,8 @@ bal_migrate_options_group (BalMigrateOptions *out)
   g_autofree GOptionEntry *entries = g_new0 (GOptionEntry, G_N_ELEMENTS (options) + 1);
   GOptionGroup *group;
 
+  /* NB: libvirt's functions for parameters corrupt memory in a process that did not call this. */
+  virInitialize ();
   for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
     entries[i] = (GOptionEntry){.long_name = options[i].name,
                                 .flags = options[i].value_name ? 0 : G_OPTION_FLAG_NO_ARG,

@@ -140,4 +140,3 @@ def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
         return result
     finally:
         guest.destroy()
-        bed.guests.remove(guest)
