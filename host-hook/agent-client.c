@@ -68,8 +68,8 @@ send_line (
   return TRUE;
 }
 
-/* The next frame that is one. The clock is looked at before each, so that a peer that sends without
- * end gains no time by it. */
+/* The next frame that is one. What was read is used up before more is, so that the wait, and with
+ * it the clock, comes after READ_STEP_BYTES at the latest, however fast the peer sends. */
 static gboolean
 receive_frame (BalAgentClient *self,
                gint64 deadline_us,
@@ -80,12 +80,9 @@ receive_frame (BalAgentClient *self,
 {
   for (;;)
     {
-      if (g_get_monotonic_time () < deadline_us)
-        {
-          *frame = bal_framer_next (self->framer, line, length_bytes);
-          if (*frame != BAL_FRAME_NONE)
-            return TRUE;
-        }
+      *frame = bal_framer_next (self->framer, line, length_bytes);
+      if (*frame != BAL_FRAME_NONE)
+        return TRUE;
 
       char buffer[READ_STEP_BYTES];
       if (!bal_agent_transport_wait (self->transport, BAL_AGENT_READABLE, deadline_us, error))
