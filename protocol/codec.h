@@ -62,7 +62,8 @@ void bal_framer_reset (BalFramer *self);
 JsonObject *bal_json_parse_line (const char *line, gsize length_bytes, GError **error);
 
 /* One line of JSON for @object, ended by '\n'; with @sentinel led by 0xFF. NB: all of it is plain
- * ASCII or UTF-8 but for the sentinel, which is why length is returned. */
+ * ASCII or UTF-8 but for the sentinel, which is why length is returned. NB: json-glib 1.6 writes a
+ * real number such as 1e98 as 1e+98.0, which is not JSON; nothing in the protocol has one. */
 char *bal_json_to_line (JsonObject *object, gboolean sentinel, gsize *length_bytes);
 
 /* Escapes a peer's string for a terminal or a log: control characters, invalid UTF-8, bidirectional

@@ -38,6 +38,22 @@ bal_request_clear (BalRequest *self)
   g_clear_pointer (&self->id, json_node_unref);
 }
 
+/* NB: json-glib 1.6 writes 1e98 as 1e+98.0, which is not JSON: an id with such a number in it would
+ * make a line of the reply that nobody can read. */
+static gboolean
+can_be_echoed (JsonNode *id)
+{
+  g_autoptr (JsonObject) holder = json_object_new ();
+  g_autoptr (JsonObject) again = NULL;
+  g_autofree char *line = NULL;
+  gsize length;
+
+  json_object_set_member (holder, "id", json_node_copy (id));
+  line = bal_json_to_line (holder, FALSE, &length);
+  again = bal_json_parse_line (line, length, NULL);
+  return again != NULL;
+}
+
 gboolean
 bal_request_parse (JsonObject *line, BalRequest *out, GError **error)
 {
@@ -48,6 +64,11 @@ bal_request_parse (JsonObject *line, BalRequest *out, GError **error)
 
   memset (out, 0, sizeof *out);
   out->id = json_object_dup_member (line, "id");
+  if (out->id != NULL && !can_be_echoed (out->id))
+    {
+      g_clear_pointer (&out->id, json_node_unref);
+      return bal_read_fail (&reader, error, "\"id\" holds a number that cannot be echoed");
+    }
   if (!bal_read_only (&reader, allowed, error)
       || !bal_read_text (&reader, "execute", &command, error)
       || !bal_read_object (&reader, BAL_OPTIONAL, "arguments", &arguments, error))

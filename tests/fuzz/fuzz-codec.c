@@ -3,8 +3,9 @@
  * A peer's stream, from bytes to typed messages and back.
  *
  * Of the input, the first byte says how the rest is cut into feeds; what comes out must not depend
- * on it. Each line that parses must survive being written and parsed again, by json-glib's parser
- * too. Each line is then read as a request of every command and as a reply to every command.
+ * on it. Each line that parses is read as a request of every command and as a reply to every
+ * command; what is built from that must survive being written and parsed again, by json-glib's
+ * parser too.
  */
 #include "protocol/messages.h"
 
@@ -148,7 +149,6 @@ check_line (const char *line, gsize length)
   check_error (object != NULL, error, BAL_CODEC_ERROR);
   if (object == NULL)
     return;
-  check_rewritten (object);
   check_request (object);
   check_reply (object);
 }

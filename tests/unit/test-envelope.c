@@ -106,6 +106,24 @@ test_any_id_is_echoed (void)
 }
 
 static void
+test_id_that_json_glib_miswrites_is_refused (void)
+{
+  static const char *const ids[] = {"1e98", "1e22", "[{'a':-1e17}]"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (ids); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("{'execute':'guest-ping','id':%s}", ids[i]);
+      g_autoptr (JsonObject) line = json_literal (text);
+      g_auto (BalRequest) request = {0};
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (bal_request_parse (line, &request, &error));
+      g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_GENERIC);
+      g_assert_null (request.id);
+    }
+}
+
+static void
 test_reply_without_id (void)
 {
   g_autoptr (JsonObject) reply = bal_reply_build (json_node_init_int (json_node_alloc (), 3), NULL);
@@ -287,6 +305,8 @@ main (int argc, char **argv)
   g_test_add_func ("/request/refused-keeps-id", test_request_refused_keeps_id);
   g_test_add_func ("/request/command-is-safe-to-show", test_request_command_is_safe_to_show);
   g_test_add_func ("/request/any-id-is-echoed", test_any_id_is_echoed);
+  g_test_add_func ("/request/id-that-json-glib-miswrites-is-refused",
+                   test_id_that_json_glib_miswrites_is_refused);
   g_test_add_func ("/request/build", test_request_build);
   g_test_add_func ("/request/sync-arguments", test_sync_arguments);
   g_test_add_func ("/request/no-arguments", test_no_arguments);
