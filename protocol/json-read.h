@@ -74,7 +74,8 @@ gboolean bal_read_object (const BalJsonReader *self,
                           BalJsonReader *out,
                           GError **error);
 
-/* The node of a result, which takes ownership of @content. NB: json_node_init_object() would not. */
+/* The node of a result, which takes ownership of @content. NB: json_node_init_object() would not.
+ */
 JsonNode *bal_result_take (JsonObject *content);
 
 /* Sets @error to "<what> <problem>". */

@@ -301,16 +301,20 @@ main (int argc, char **argv)
   g_test_add_func ("/message-ranges/free-ranges", test_free_ranges);
   g_test_add_func ("/message-ranges/free-ranges-empty", test_free_ranges_empty);
   g_test_add_func ("/message-ranges/free-ranges-refused", test_free_ranges_refused);
-  g_test_add_func ("/message-ranges/free-ranges-next-must-advance", test_free_ranges_next_must_advance);
+  g_test_add_func ("/message-ranges/free-ranges-next-must-advance",
+                   test_free_ranges_next_must_advance);
   g_test_add_func ("/message-ranges/free-ranges-limit", test_free_ranges_limit);
-  g_test_add_func ("/message-ranges/free-ranges-largest-reply-fits", test_free_ranges_largest_reply_fits);
+  g_test_add_func ("/message-ranges/free-ranges-largest-reply-fits",
+                   test_free_ranges_largest_reply_fits);
   g_test_add_func ("/message-ranges/hold-arguments", test_hold_arguments);
   g_test_add_func ("/message-ranges/hold-arguments-refused-are-cleared",
                    test_hold_arguments_refused_are_cleared);
   g_test_add_func ("/message-ranges/hold-status-arguments", test_hold_status_arguments);
   g_test_add_func ("/message-ranges/hold-status", test_hold_status);
   g_test_add_func ("/message-ranges/hold-status-names", test_hold_status_names);
-  g_test_add_func ("/message-ranges/hold-status-of-a-newer-agent", test_hold_status_of_a_newer_agent);
-  g_test_add_func ("/message-ranges/hold-status-refused-is-cleared", test_hold_status_refused_is_cleared);
+  g_test_add_func ("/message-ranges/hold-status-of-a-newer-agent",
+                   test_hold_status_of_a_newer_agent);
+  g_test_add_func ("/message-ranges/hold-status-refused-is-cleared",
+                   test_hold_status_refused_is_cleared);
   return g_test_run ();
 }
