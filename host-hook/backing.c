@@ -113,7 +113,6 @@ note_mapping (BalBacking *self, Coverage *coverage, guint64 start, guint64 end, 
 static gboolean
 classify_segments (BalBacking *self, const char *path, GError **error)
 {
-  g_autoptr (GError) local_error = NULL;
   g_autofree Coverage *coverage = g_new0 (Coverage, self->segments->len);
   for (guint i = 0; i < self->segments->len; i++)
     {

@@ -14,8 +14,8 @@
  * Counting streams through pagemap in large reads: a few hundred KiB of memory whatever the size of
  * the guest.
  *
- * Ownership: a BalBacking is the caller's and owns its descriptor. Failure: BAL_BACKING_ERROR or
- * BAL_PROCESS_ERROR, with one sentence.
+ * Ownership: a BalBacking is the caller's and owns its descriptor. Failure: BAL_BACKING_ERROR,
+ * BAL_PROCESS_ERROR, or G_IO_ERROR when a file of /proc cannot be read, with one sentence.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ GQuark bal_backing_error_quark (void);
 typedef enum
 {
   BAL_BACKING_ERROR_MAP,  /* segments overlap, are not page aligned, or are not mapped in QEMU */
-  BAL_BACKING_ERROR_READ, /* pagemap cannot be read */
+  BAL_BACKING_ERROR_READ, /* pagemap ends early: QEMU has ended */
 } BalBackingError;
 
 /* A piece of guest RAM: guest-physical [gpa, gpa + length) lies at QEMU's [hva, hva + length). */

@@ -227,7 +227,7 @@ static gboolean
 read_hold (const BalJsonReader *reader, BalJournalEntry *entry, GError **error)
 {
   static const char *const allowed[] = {"token", "bytes", NULL};
-  BalJsonReader hold = {NULL};
+  BalJsonReader hold = {.object = NULL};
 
   if (!bal_read_object (reader, BAL_OPTIONAL, "hold", &hold, error))
     return FALSE;
@@ -242,7 +242,7 @@ static gboolean
 read_balloon (const BalJsonReader *reader, BalJournalEntry *entry, GError **error)
 {
   static const char *const allowed[] = {"original-kib", "set-kib", NULL};
-  BalJsonReader balloon = {NULL};
+  BalJsonReader balloon = {.object = NULL};
 
   if (!bal_read_object (reader, BAL_OPTIONAL, "balloon", &balloon, error))
     return FALSE;

@@ -10,8 +10,8 @@
  * Whoever saves or removes an entry holds the domain's lock (domain-lock.h). Files that are not
  * valid, or of a version that is not known, cost an error for that file alone and are left alone.
  *
- * Ownership: entries and lists are the caller's. Failure: BAL_JOURNAL_ERROR, or G_IO_ERROR from the
- * file system, with one sentence.
+ * Ownership: entries and lists are the caller's. Failure: BAL_JOURNAL_ERROR, or G_IO_ERROR (the
+ * list: G_FILE_ERROR) from the file system, with one sentence.
  */
 #pragma once
 

@@ -5,8 +5,8 @@
  * A process is named by pid and start time together (an incarnation), so that a pid that was used
  * again is never taken for the old process. All paths are below @root ("/" in production).
  *
- * Ownership: nothing here keeps anything. Failure: BAL_PROCESS_ERROR with one sentence; output is
- * then left untouched.
+ * Ownership: nothing here keeps anything. Failure: BAL_PROCESS_ERROR with one sentence (the boot
+ * id: also G_IO_ERROR); output is then left untouched.
  */
 #pragma once
 

@@ -670,11 +670,12 @@ test_syncs_again_after_a_torn_request (void)
 static void
 test_unix_unreachable (void)
 {
-  static const char *const paths[] = {
+  g_autofree char *filling = g_strnfill (sizeof ((struct sockaddr_un *)NULL)->sun_path, 'x');
+  g_autofree char *long_path = g_strconcat ("/", filling, NULL);
+  const char *const paths[] = {
     "/nonexistent/socket",
     "/dev/null",
-    "/a-path-that-is-longer-than-a-unix-socket's-address-can-hold/"
-    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    long_path,
   };
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     {

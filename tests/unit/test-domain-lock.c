@@ -94,6 +94,7 @@ test_one_owner (Fixture *fixture, gconstpointer user_data)
   pid_t child = start_holder (fixture);
   assert_busy (fixture, child);
   g_autoptr (BalDomainLock) other = take (fixture, OTHER_UUID);
+  g_assert_nonnull (other);
   stop_holder (child);
 }
 
@@ -102,6 +103,7 @@ test_free_when_owner_dies (Fixture *fixture, gconstpointer user_data)
 {
   stop_holder (start_holder (fixture));
   g_autoptr (BalDomainLock) lock = take (fixture, UUID);
+  g_assert_nonnull (lock);
 }
 
 static void
@@ -117,6 +119,7 @@ static void
 test_busy_in_one_process (Fixture *fixture, gconstpointer user_data)
 {
   g_autoptr (BalDomainLock) lock = take (fixture, UUID);
+  g_assert_nonnull (lock);
   assert_busy (fixture, 0);
   assert_busy (fixture, 0);
 
