@@ -18,7 +18,7 @@ import uuid
 import xml.etree.ElementTree as ElementTree
 
 from .host import wait_until
-from .kvm import domain_type
+from .kvm import domain_type, emulator
 
 AGENT_CHANNEL = "org.ballast.guest_agent.0"
 TEST_CHANNEL = "org.ballast.test.0"
@@ -96,7 +96,7 @@ class GuestSpec:
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <emulator>{emulator(bed.src)}</emulator>
     <controller type='usb' model='none'/>
     <serial type='file'>
       <source path='{os.path.join(bed.shared, self.name + ".console")}' append='on'/>

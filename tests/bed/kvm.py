@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whether guests can run with KVM on this machine."""
+"""How guests run on this machine: with KVM or emulated, and by which program."""
 
 import functools
 import os
+import re
 import subprocess
 import tempfile
 
@@ -14,6 +15,16 @@ from .host import wait_until
 def domain_type():
     """"kvm" when a real guest boots with it on this machine, else "qemu" (software emulation)."""
     return "kvm" if _kvm_boots() else "qemu"
+
+
+@functools.lru_cache(maxsize=2)
+def emulator(host):
+    """The program that runs guests on `host`; see qemu-odd-size for why it may not be QEMU itself."""
+    qemu = "/usr/bin/qemu-system-x86_64"
+    version = re.search(r"version (\d+)\.", host.run([qemu, "--version"]).stdout)
+    if domain_type() == "kvm" or int(version[1]) >= 9:
+        return qemu
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "qemu-odd-size")
 
 
 def _kvm_boots():
