@@ -29,7 +29,7 @@ scan_entries (const guint64 *entries, gsize count, guint64 first_page, BalPageRu
 {
   gsize i = 0;
 
-  while (i < count)
+  while (i < count && !runs->full)
     {
       guint64 wanted = runs->open ? 0 : KPF_BUDDY_BIT;
 

@@ -2,14 +2,17 @@
 /*
  * Holder: the process that owns the held memory.
  *
- * A fork of the agent, so that giving back is killing it: whatever happens to either process, the
- * kernel frees the memory. The kernel's OOM killer takes it first (oom_score_adj 1000), it dies
- * with the agent (PR_SET_PDEATHSIG, and its socket's end), it keeps CAP_IPC_LOCK alone, and it
- * holds no descriptor but its end of a socketpair.
+ * A child of the agent's, so that giving back is killing it: whatever happens to either process,
+ * the kernel frees the memory. The agent sends BalHolderOrders over a socketpair; the holder maps,
+ * locks and populates free pages chunk by chunk and answers with a BalHolderReport after each. It
+ * takes nothing before the first order.
  *
- * The agent sends BalHolderOrders; the holder maps, locks and populates free pages chunk by chunk
- * and answers with a BalHolderReport after each. It takes nothing before the first order, so the
- * agent can still give up when one of the safeguards fails.
+ * Decoys stand by while it lives, children like it that hold nothing. When the OOM killer has
+ * killed the holder, the kernel takes the victim's memory for freed a little before it is:
+ * exit_mmap() sets MMF_OOM_SKIP, and huge pages still wait in its mmu_gather. An allocation that
+ * fails in between makes the OOM killer choose again, and without decoys it would choose a program
+ * of the guest's. As decoys have the same oom_score_adj they are chosen before all others. They end
+ * when the holder has ended.
  *
  * Ownership: BalHolder is plain data of the agent's; bal_holder_kill() and bal_holder_reap() end
  * it.
@@ -21,6 +24,8 @@
 #include <sys/types.h>
 
 G_BEGIN_DECLS
+
+#define BAL_HOLDER_DECOYS 8u
 
 typedef struct
 {
@@ -43,10 +48,11 @@ typedef struct
   pid_t pid; /* 0: no holder */
   int pidfd; /* readable when it is dead */
   int socket_fd;
+  pid_t decoys[BAL_HOLDER_DECOYS];
 } BalHolder;
 
-/* Starts a holder that holds nothing yet. HoldRefused when a safeguard cannot be put in place; no
- * process is left behind then. */
+/* Starts a holder that holds nothing yet, and its decoys. HoldRefused when a safeguard cannot be
+ * put in place; no process is left behind then. */
 gboolean bal_holder_spawn (const char *root, BalHolder *out, GError **error);
 
 /* Never blocks. FALSE when the holder is gone or has not read its last orders yet. */
@@ -62,7 +68,7 @@ void bal_holder_kill (const BalHolder *self);
  * runs. *@killed: by a signal. */
 gboolean bal_holder_reap (BalHolder *self, const char *root, guint timeout_ms, gboolean *killed);
 
-/* The body of the process; does not return. @socket_fd is its end of the socketpair. */
+/* The body of the process, a BalChildFunc. */
 void bal_holder_run (const char *root, int socket_fd) G_GNUC_NORETURN;
 
 G_END_DECLS

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest-agent/config.h"
+#include "test-agent-fixture.h"
+
+#include <string.h>
+
+static gboolean
+load (const char *text, BalAgentConfig *config, GError **error)
+{
+  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
+  g_autofree char *path = g_strconcat (fixture->root, "/agent.conf", NULL);
+
+  agent_fixture_put (fixture, "/agent.conf", text);
+  return bal_agent_config_load (path, TRUE, config, error);
+}
+
+static void
+assert_refused (const char *text, const char *reason)
+{
+  g_auto (BalAgentConfig) config = {0};
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (load (text, &config, &error));
+  g_assert_nonnull (strstr (error->message, reason));
+  g_assert_nonnull (strstr (error->message, "agent.conf"));
+  g_assert_null (strchr (error->message, '\n'));
+  g_assert_null (config.allow);
+}
+
+static void
+test_config_defaults (void)
+{
+  g_auto (BalAgentConfig) config = {0};
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (bal_agent_config_load ("/nonexistent/agent.conf", FALSE, &config, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (config.hold.headroom_min_bytes, ==, 128u << 20);
+  g_assert_cmpuint (config.hold.headroom_percent, ==, 5);
+  g_assert_cmpuint (config.hold.deadline_max_ms, ==, 900000);
+  g_assert_cmpuint (config.hold.lease_ms, ==, 20000);
+  g_assert_true (bal_agent_config_allows (&config, "guest-hold-free-memory"));
+}
+
+static void
+test_config_missing_file (void)
+{
+  g_auto (BalAgentConfig) config = {0};
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (bal_agent_config_load ("/nonexistent/agent.conf", TRUE, &config, &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+}
+
+static void
+test_config_values (void)
+{
+  g_auto (BalAgentConfig) config = {0};
+  g_autoptr (GError) error = NULL;
+
+  load ("[hold]\nheadroom-min-mib=64\nheadroom-percent=10\ndeadline-max-s=60\nlease-s=3\n", &config,
+        &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (config.hold.headroom_min_bytes, ==, 64u << 20);
+  g_assert_cmpuint (config.hold.headroom_percent, ==, 10);
+  g_assert_cmpuint (config.hold.deadline_max_ms, ==, 60000);
+  g_assert_cmpuint (config.hold.lease_ms, ==, 3000);
+}
+
+static void
+test_config_allow_and_block (void)
+{
+  g_auto (BalAgentConfig) config = {0};
+  g_autoptr (GError) error = NULL;
+
+  load (
+    "[agent]\nallow=guest-hold-free-memory;guest-get-hold-status\nblock=guest-hold-free-memory\n",
+    &config, &error);
+  g_assert_no_error (error);
+  g_assert_false (bal_agent_config_allows (&config, "guest-hold-free-memory"));
+  g_assert_true (bal_agent_config_allows (&config, "guest-get-hold-status"));
+  g_assert_false (bal_agent_config_allows (&config, "guest-trim-page-cache"));
+  g_assert_true (bal_agent_config_allows (&config, "guest-sync"));
+  g_assert_true (bal_agent_config_allows (&config, "guest-return-memory"));
+}
+
+static void
+test_config_refusals (void)
+{
+  assert_refused ("[nonsense]\n", "[nonsense]");
+  assert_refused ("[hold]\nlease=3\n", "\"lease\"");
+  assert_refused ("[agent]\nlease-s=3\n", "\"lease-s\"");
+  assert_refused ("[hold]\nlease-s=0\n", "\"lease-s\"");
+  assert_refused ("[hold]\nlease-s=3x\n", "\"lease-s\"");
+  assert_refused ("[hold]\nheadroom-percent=101\n", "\"headroom-percent\"");
+  assert_refused ("[hold]\nheadroom-min-mib=-1\n", "\"headroom-min-mib\"");
+  assert_refused ("[hold]\ndeadline-max-s=99999999999999999999\n", "\"deadline-max-s\"");
+  assert_refused ("[agent]\nallow=guest-exec\n", "\"guest-exec\"");
+  assert_refused ("[agent]\nblock=guest-sync\n", "\"guest-sync\"");
+  assert_refused ("[agent]\nblock=guest-return-memory\n", "\"guest-return-memory\"");
+  assert_refused ("lease-s=3\n", "");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/agent-config/defaults", test_config_defaults);
+  g_test_add_func ("/agent-config/missing-file", test_config_missing_file);
+  g_test_add_func ("/agent-config/values", test_config_values);
+  g_test_add_func ("/agent-config/allow-and-block", test_config_allow_and_block);
+  g_test_add_func ("/agent-config/refusals", test_config_refusals);
+  return g_test_run ();
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest-agent/hold-policy.h"
+#include "test-agent-fixture.h"
+
+#include <string.h>
+
+#define PAGE G_GUINT64_CONSTANT (4096)
+#define MIB (G_GUINT64_CONSTANT (1) << 20)
+#define CHUNK (32 * MIB)
+
+static const BalZones one_node = {
+  .count = 1,
+  .zones = {{.node = 0, .free_pages = 262144, .high_pages = 4096, .managed_pages = 300000}},
+};
+
+static void
+test_policy_headroom (void)
+{
+  g_assert_cmpuint (bal_hold_policy_headroom (1024 * MIB, 128 * MIB, 5), ==, 128 * MIB);
+  g_assert_cmpuint (bal_hold_policy_headroom (100000 * MIB, 128 * MIB, 5), ==, 5000 * MIB);
+  g_assert_cmpuint (bal_hold_policy_headroom (G_MAXUINT64 / 8, 0, 100), >, G_MAXUINT64 / 9);
+}
+
+/* 1 GiB free: the watermark takes 16 MiB, or the headroom more. */
+static void
+test_policy_holdable (void)
+{
+  guint64 by_watermark = bal_hold_policy_holdable (&one_node, PAGE, 0);
+  guint64 by_headroom = bal_hold_policy_holdable (&one_node, PAGE, 128 * MIB);
+
+  g_assert_cmpuint (by_watermark, <=, 1008 * MIB);
+  g_assert_cmpuint (by_watermark, >, 1005 * MIB);
+  g_assert_cmpuint (by_headroom, <=, 896 * MIB);
+  g_assert_cmpuint (by_headroom, >, 893 * MIB);
+  g_assert_cmpuint (by_headroom % PAGE, ==, 0);
+  g_assert_cmpuint (bal_hold_policy_holdable (&one_node, PAGE, 2048 * MIB), ==, 0);
+}
+
+static void
+test_policy_protection (void)
+{
+  BalZones zones = one_node;
+
+  zones.zones[0].protection_pages = 262144 - 4096;
+  g_assert_cmpuint (bal_hold_policy_holdable (&zones, PAGE, 0), ==, 0);
+  g_assert_cmpuint (bal_hold_policy_step (&zones, PAGE, 0, 512 * MIB, CHUNK).bytes, ==, 0);
+}
+
+static void
+test_policy_step_sizes (void)
+{
+  g_assert_cmpuint (bal_hold_policy_step (&one_node, PAGE, 0, 512 * MIB, CHUNK).bytes, ==, CHUNK);
+  g_assert_cmpuint (bal_hold_policy_step (&one_node, PAGE, 0, 5 * MIB, CHUNK).bytes, ==, 4 * MIB);
+  g_assert_cmpuint (bal_hold_policy_step (&one_node, PAGE, 0, MIB + 100, CHUNK).bytes, ==, MIB);
+  g_assert_cmpuint (bal_hold_policy_step (&one_node, PAGE, 0, 0, CHUNK).bytes, ==, 0);
+}
+
+/* What is left above the headroom is less than a huge page: not taken in crumbs. */
+static void
+test_policy_step_stops_at_headroom (void)
+{
+  g_assert_cmpuint (bal_hold_policy_step (&one_node, PAGE, 1023 * MIB, 512 * MIB, CHUNK).bytes, ==,
+                    0);
+  g_assert_cmpuint (bal_hold_policy_step (&one_node, PAGE, 1010 * MIB, 512 * MIB, CHUNK).bytes, ==,
+                    12 * MIB);
+}
+
+/* A run of steps keeps the headroom, page tables included, and never takes from a node below its
+ * watermark. */
+static void
+test_policy_two_nodes (void)
+{
+  BalZones zones = {
+    .count = 3,
+    .zones =
+      {
+        {.node = 0,
+         .free_pages = 1000,
+         .high_pages = 10,
+         .protection_pages = 2000,
+         .managed_pages = 4000},
+        {.node = 0, .free_pages = 100000, .high_pages = 3000, .managed_pages = 200000},
+        {.node = 1, .free_pages = 180000, .high_pages = 3000, .managed_pages = 200000},
+      },
+  };
+  guint64 held = 0;
+  BalHoldStep step;
+
+  step = bal_hold_policy_step (&zones, PAGE, 64 * MIB, G_MAXUINT64 / 2, CHUNK);
+  g_assert_cmpuint (step.node, ==, 1);
+  while ((step = bal_hold_policy_step (&zones, PAGE, 64 * MIB, G_MAXUINT64 / 2, CHUNK)).bytes > 0)
+    {
+      zones.zones[step.node == 0 ? 1 : 2].free_pages -= step.bytes / PAGE + step.bytes / PAGE / 512;
+      held += step.bytes;
+    }
+  g_assert_cmpuint (zones.zones[0].free_pages, ==, 1000);
+  g_assert_cmpuint (zones.zones[1].free_pages, >=, 3000);
+  g_assert_cmpuint (zones.zones[2].free_pages, >=, 3000);
+  g_assert_cmpuint (bal_zones_free_pages (&zones) * PAGE, >=, 64 * MIB);
+  g_assert_cmpuint (held, >, 1000 * MIB);
+}
+
+static void
+test_policy_refusals (void)
+{
+  g_assert_null (bal_hold_policy_refusal (0, 0, FALSE));
+  g_assert_null (bal_hold_policy_refusal (1, 0, FALSE));
+  g_assert_nonnull (strstr (bal_hold_policy_refusal (2, 0, FALSE), "overcommit_memory"));
+  g_assert_nonnull (strstr (bal_hold_policy_refusal (0, 1, FALSE), "panic_on_oom"));
+  g_assert_nonnull (strstr (bal_hold_policy_refusal (0, 2, FALSE), "panic_on_oom"));
+  g_assert_nonnull (strstr (bal_hold_policy_refusal (0, 0, TRUE), "oom_kill_allocating_task"));
+}
+
+static void
+test_zoneinfo_parses (void)
+{
+  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
+  g_autoptr (GError) error = NULL;
+  BalZones zones;
+
+  agent_fixture_put_guest (fixture);
+  bal_zones_read (fixture->root, &zones, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (zones.count, ==, 4);
+  g_assert_cmpuint (zones.zones[0].free_pages, ==, 3840);
+  g_assert_cmpuint (zones.zones[0].high_pages, ==, 97);
+  g_assert_cmpuint (zones.zones[0].protection_pages, ==, 3911);
+  g_assert_cmpuint (zones.zones[1].high_pages, ==, 18914);
+  g_assert_cmpuint (zones.zones[1].protection_pages, ==, 998);
+  g_assert_cmpuint (zones.zones[2].protection_pages, ==, 0);
+  g_assert_cmpuint (bal_zones_free_pages (&zones), ==, 3840 + 600000 + 182592);
+  g_assert_cmpuint (bal_zones_managed_pages (&zones), ==, 3840 + 745961 + 252548);
+  g_assert_false (bal_zones_many_nodes (&zones));
+}
+
+static void
+test_zoneinfo_of_many_zones (void)
+{
+  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
+  g_autoptr (GString) text = g_string_new (NULL);
+  BalZones zones;
+
+  for (guint node = 0; node < BAL_ZONES_MAX + 10; node++)
+    g_string_append_printf (text, "Node %u, zone Normal\n  pages free 10\n        managed 20\n",
+                            node);
+  agent_fixture_put (fixture, "/proc/zoneinfo", text->str);
+  g_assert_true (bal_zones_read (fixture->root, &zones, NULL));
+  g_assert_cmpuint (zones.count, ==, BAL_ZONES_MAX);
+  g_assert_cmpuint (bal_zones_free_pages (&zones), ==, 10 * BAL_ZONES_MAX);
+  g_assert_true (bal_zones_many_nodes (&zones));
+}
+
+static void
+test_zoneinfo_without_zones (void)
+{
+  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
+  g_autoptr (GError) error = NULL;
+  BalZones zones;
+
+  g_assert_false (bal_zones_read (fixture->root, &zones, &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+  g_clear_error (&error);
+  agent_fixture_put (fixture, "/proc/zoneinfo", "nothing here\n");
+  g_assert_false (bal_zones_read (fixture->root, &zones, &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL);
+}
+
+static void
+test_buddyinfo (void)
+{
+  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
+
+  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 0, 9), ==, 0);
+  agent_fixture_put (fixture, "/proc/buddyinfo",
+                     "Node 0, zone      DMA      0      0      0      0      0      0      0      "
+                     "1      0      1      3 \n"
+                     "Node 0, zone    DMA32      2      2      1      3      1      1      2      "
+                     "1      2      4    719 \n"
+                     "Node 1, zone   Normal      3      0      2      3      1      2      1      "
+                     "1      1      5    221 \n");
+  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 0, 9), ==, 1 + 2 * 3 + 4 + 2 * 719);
+  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 1, 9), ==, 5 + 2 * 221);
+  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 1, 10), ==, 221);
+  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 2, 9), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/hold-policy/headroom", test_policy_headroom);
+  g_test_add_func ("/hold-policy/holdable", test_policy_holdable);
+  g_test_add_func ("/hold-policy/protection", test_policy_protection);
+  g_test_add_func ("/hold-policy/step-sizes", test_policy_step_sizes);
+  g_test_add_func ("/hold-policy/step-stops-at-headroom", test_policy_step_stops_at_headroom);
+  g_test_add_func ("/hold-policy/two-nodes", test_policy_two_nodes);
+  g_test_add_func ("/hold-policy/refusals", test_policy_refusals);
+  g_test_add_func ("/zoneinfo/parses", test_zoneinfo_parses);
+  g_test_add_func ("/zoneinfo/many-zones", test_zoneinfo_of_many_zones);
+  g_test_add_func ("/zoneinfo/without-zones", test_zoneinfo_without_zones);
+  g_test_add_func ("/zoneinfo/buddyinfo", test_buddyinfo);
+  return g_test_run ();
+}
