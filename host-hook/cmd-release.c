@@ -37,6 +37,7 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
   g_auto (BalSurvey) survey = {0};
   g_auto (BalPlan) plan = {0};
   g_autoptr (BalJournalEntry) entry = NULL;
+  g_autofree char *uri = virConnectGetURI (cli->connection);
   BalSurveyRequest request = {.root = cli->job.root,
                               .domain = domain,
                               .source_local = TRUE,
@@ -56,7 +57,7 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
     return TRUE;
 
   bal_report_phase (cli->report, BAL_PHASE_RELEASE);
-  entry = bal_release_entry (cli->job.root, &survey, &plan, NULL, NULL, NULL, error);
+  entry = bal_release_entry (cli->job.root, &survey, &plan, uri, NULL, NULL, error);
   release.entry = entry;
   if (!entry || !bal_release_run (&release, error))
     return FALSE;
