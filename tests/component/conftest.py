@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures for tests of single programs: the real binaries of $BALLAST_BUILD, nothing virtual."""
+
+import pytest
+
+from agent_process import AgentProcess, agent_program
+
+
+@pytest.fixture
+def agent(tmp_path):
+    """agent(config="", **options of AgentProcess): a running ballast-agent, ended after the test."""
+    started = []
+
+    def start(config=None, **options):
+        process = AgentProcess(agent_program(), tmp_path / f"agent{len(started)}", config, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.end()
