@@ -12,6 +12,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+pytest.register_assert_rewrite("support", "failures")
+
 from bed import Bed, GuestSpec  # noqa: E402
 
 LOG_TAIL = 4000
@@ -50,6 +52,24 @@ def boot(bed):
 def guest(boot):
     """A running guest with 512 MiB and everything at its default."""
     return boot()
+
+
+@pytest.fixture
+def dirty(bed, boot):
+    """dirty(mechanism, **fields): a guest for that mechanism that has freed memory, with a canary; what it has.
+
+    From a saved image: what the guest wrote before is private memory of QEMU as ever.
+    """
+    # Here, as both stand on the path that is set above.
+    import failures
+    from support import Memory
+
+    def start(mechanism, **fields):
+        spec = GuestSpec(**{"name": mechanism, **failures.GUESTS[mechanism], **fields})
+        running = bed.booted_guest(spec, failures.free_garbage)
+        return running, Memory.of(running)
+
+    return start
 
 
 @pytest.hookimpl(hookwrapper=True)
