@@ -107,15 +107,6 @@ lose (BalChannel *self)
   self->client.gone (self->client.user_data);
 }
 
-/* A port that is unplugged looks like one whose host is away, but for its device node. */
-static gboolean
-port_is_unplugged (const BalChannel *self)
-{
-  struct stat info;
-
-  return fstat (self->fd, &info) != 0 || info.st_nlink == 0;
-}
-
 /* What was under way was meant for the host that has left. */
 static void
 forget_conversation (BalChannel *self)
@@ -124,18 +115,13 @@ forget_conversation (BalChannel *self)
   drop_reply (self);
 }
 
-/* read() said that nobody is there. */
+/* The peer of a socket has left: connects for the next one. */
 static void
-host_away (BalChannel *self)
+reconnect (BalChannel *self)
 {
-  if (!self->is_socket)
-    {
-      if (port_is_unplugged (self))
-        lose (self);
-      return;
-    }
   forget_conversation (self);
   close (self->fd);
+  self->fd = -1;
   if (!open_fd (self, NULL))
     lose (self);
 }
@@ -199,13 +185,17 @@ read_some (BalChannel *self)
   while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EAGAIN)
     return FALSE;
-  if (got <= 0)
+  if (got > 0)
     {
-      host_away (self);
-      return FALSE;
+      bal_framer_feed (self->framer, buffer, (gsize)got);
+      return TRUE;
     }
-  bal_framer_feed (self->framer, buffer, (gsize)got);
-  return TRUE;
+  if (self->is_socket)
+    reconnect (self);
+  else if (got < 0)
+    /* ENODEV: unplugged; 0 would be a host that is away. */
+    lose (self);
+  return FALSE;
 }
 
 static void

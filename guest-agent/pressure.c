@@ -18,7 +18,8 @@ struct _BalPressure
   BalPressureFunc func;
   gpointer user_data;
   int psi_fd;
-  guint source_id;
+  guint psi_source_id;
+  guint poll_source_id;
   gboolean growing;
   BalPressureSample before;
 };
@@ -47,6 +48,13 @@ bal_pressure_decide (const BalPressureSample *before,
          || (!growing && now->available_bytes < before->available_bytes / 2);
 }
 
+static void
+stop_watching (BalPressure *self)
+{
+  g_clear_handle_id (&self->psi_source_id, g_source_remove);
+  g_clear_handle_id (&self->poll_source_id, g_source_remove);
+}
+
 static gboolean
 on_poll (gpointer user_data)
 {
@@ -56,16 +64,9 @@ on_poll (gpointer user_data)
   if (!bal_pressure_sample (self->root, &now)
       || !bal_pressure_decide (&self->before, &now, self->growing))
     return G_SOURCE_CONTINUE;
-  self->source_id = 0;
+  stop_watching (self);
   self->func (self->user_data);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-start_polling (BalPressure *self)
-{
-  bal_pressure_sample (self->root, &self->before);
-  self->source_id = g_timeout_add_full (G_PRIORITY_HIGH, POLL_INTERVAL_MS, on_poll, self, NULL);
+  return G_SOURCE_CONTINUE;
 }
 
 static gboolean
@@ -73,12 +74,14 @@ on_trigger (int fd, GIOCondition condition, gpointer user_data)
 {
   BalPressure *self = user_data;
 
-  self->source_id = 0;
-  if ((condition & G_IO_PRI) != 0)
-    self->func (self->user_data);
-  else
-    start_polling (self);
-  return G_SOURCE_REMOVE;
+  if ((condition & G_IO_PRI) == 0)
+    {
+      self->psi_source_id = 0;
+      return G_SOURCE_REMOVE;
+    }
+  stop_watching (self);
+  self->func (self->user_data);
+  return G_SOURCE_CONTINUE;
 }
 
 /* The kernel wants the trigger in one write, its NUL included. */
@@ -106,10 +109,11 @@ bal_pressure_new (const char *root, BalPressureFunc func, gpointer user_data)
   self->growing = TRUE;
   self->psi_fd = open_trigger (root);
   if (self->psi_fd >= 0)
-    self->source_id = g_unix_fd_add_full (G_PRIORITY_HIGH, self->psi_fd, G_IO_PRI | G_IO_ERR,
-                                          on_trigger, self, NULL);
-  else
-    start_polling (self);
+    self->psi_source_id = g_unix_fd_add_full (G_PRIORITY_HIGH, self->psi_fd, G_IO_PRI | G_IO_ERR,
+                                              on_trigger, self, NULL);
+  bal_pressure_sample (root, &self->before);
+  self->poll_source_id =
+    g_timeout_add_full (G_PRIORITY_HIGH, POLL_INTERVAL_MS, on_poll, self, NULL);
   return self;
 }
 
@@ -118,8 +122,7 @@ bal_pressure_free (BalPressure *self)
 {
   if (self == NULL)
     return;
-  if (self->source_id != 0)
-    g_source_remove (self->source_id);
+  stop_watching (self);
   if (self->psi_fd >= 0)
     close (self->psi_fd);
   g_free (self->root);

@@ -3,12 +3,15 @@
  * Pressure: tells when the guest needs the memory that is held. Exists only while something is
  * held; an idle agent watches nothing.
  *
- * With PSI the kernel wakes the agent (Documentation/accounting/psi.rst). Without it (not built in,
- * psi=0, or no right to set a trigger) two files are polled: direct reclaim and swap-out are never
- * caused by a hold, so any growth means that something else runs short; and once the hold has
- * stopped growing, available memory fallen to half is taken as the same.
+ * With PSI the kernel wakes the agent when tasks stall on memory
+ * (Documentation/accounting/psi.rst). That says nothing of a guest that swaps calmly, and it may
+ * not be there (not built in, psi=0, no right to set a trigger), so two files are polled as well:
+ * direct reclaim and swap-out are never caused by a hold, so any growth means that something else
+ * runs short; and once the hold has stopped growing, available memory fallen to half is taken as
+ * the same. To give back early costs little: what was held is zeros to the host until the guest
+ * uses it.
  *
- * Ownership: bal_pressure_free() ends the watch. Failure: none; in doubt it polls.
+ * Ownership: bal_pressure_free() ends the watch. Failure: none.
  */
 #pragma once
 

@@ -34,23 +34,31 @@ read_caches (const char *root, guint64 *clean_bytes, gboolean *has_swap, GError 
   return TRUE;
 }
 
-/* EAGAIN: the kernel reclaimed less than a slice, there is no more to be had cheaply. */
+/* Until the clean cache has really fallen by @bytes: the kernel reclaims more, or other memory,
+ * than it was asked for. EAGAIN: less than a slice was reclaimed, there is no more to be had
+ * cheaply. */
 static ReclaimOutcome
-reclaim (const char *root, guint64 bytes, gboolean has_swap)
+reclaim (const char *root, guint64 before_bytes, guint64 bytes, gboolean has_swap)
 {
   gint64 end_us = g_get_monotonic_time () + TRIM_MAX_US;
-  guint64 done = 0;
+  guint64 clean_bytes = before_bytes;
+  guint64 floor_bytes = before_bytes - bytes;
+  gboolean any = FALSE;
 
-  while (done < bytes && g_get_monotonic_time () < end_us)
+  while (clean_bytes > floor_bytes && g_get_monotonic_time () < end_us)
     {
-      guint64 slice = MIN (bytes - done, SLICE_BYTES);
+      guint64 slice = MIN (clean_bytes - floor_bytes, SLICE_BYTES);
       g_autofree char *request =
         g_strdup_printf ("%" G_GUINT64_FORMAT "%s", slice, has_swap ? " swappiness=0" : "");
+      guint64 last_bytes = clean_bytes;
       int error_number = 0;
+      gboolean ignored;
 
       if (!bal_proc_write (root, RECLAIM_PATH, request, &error_number))
-        return error_number == EAGAIN || done > 0 ? RECLAIM_DONE : RECLAIM_UNSUPPORTED;
-      done += slice;
+        return error_number == EAGAIN || any ? RECLAIM_DONE : RECLAIM_UNSUPPORTED;
+      any = TRUE;
+      if (!read_caches (root, &clean_bytes, &ignored, NULL) || clean_bytes >= last_bytes)
+        break;
     }
   return RECLAIM_DONE;
 }
@@ -68,7 +76,7 @@ bal_trim (const char *root, guint64 bytes, BalTrim *out, GError **error)
   if (!read_caches (root, &before, &has_swap, error))
     return FALSE;
   bytes = MIN (bytes, before);
-  if (bytes > 0 && reclaim (root, bytes, has_swap) == RECLAIM_UNSUPPORTED)
+  if (bytes > 0 && reclaim (root, before, bytes, has_swap) == RECLAIM_UNSUPPORTED)
     {
       method = "drop_caches";
       if (!bal_proc_write (root, DROP_CACHES_PATH, "1", &error_number))
