@@ -122,16 +122,15 @@ def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
     try:
         guest.start(bed.src)
         guest.canary_start(16)
-        before = guest.meminfo()
         if fill:
             guest.fill(fill)
-        used = guest.meminfo()
+        before = guest.meminfo()
         wire = bed.wire_bytes()[0]
         with _PeakRss(guest) as rss:
             result = (migrate_plainly(bed, guest, options) if mechanism == "plain"
                       else migrate_by_ballast(bed, guest, options, mechanism, extra))
         result.wire_bytes = bed.wire_bytes()[0] - wire
-        result.used_bytes = used["MemTotal"] - used["MemFree"]
+        result.used_bytes = before["MemTotal"] - before["MemFree"]
         result.source_rss_before, result.source_rss_peak = rss.before, rss.peak
         guest.moved_to(bed.dst)
         result.destination_rss = guest.rss_bytes()
