@@ -25,6 +25,7 @@ typedef struct
   char *token; /* NULL when nothing was ever held */
   guint64 held_bytes;
   guint64 target_bytes;
+  guint64 ordered_bytes; /* the target that the holder was told last */
 } BalHoldCore;
 
 void bal_hold_core_clear (BalHoldCore *self);
@@ -38,9 +39,14 @@ void bal_hold_core_start (BalHoldCore *self, const char *token, guint64 bytes);
 /* Sets a new target, never below what is held: a hold never shrinks. */
 void bal_hold_core_raise (BalHoldCore *self, guint64 bytes);
 
-/* The holder holds @held_bytes; @reason is NONE while it goes on growing. Ignored once the hold is
- * being given back. */
-void bal_hold_core_report (BalHoldCore *self, guint64 held_bytes, BalHoldReason reason);
+/* The holder holds @held_bytes; @reason is NONE while it goes on growing. A report about an older
+ * order
+ * (@ordered_bytes) says nothing of how the newest one stands: the hold is growing then. Ignored
+ * once the hold is being given back. */
+void bal_hold_core_report (BalHoldCore *self,
+                           guint64 held_bytes,
+                           guint64 ordered_bytes,
+                           BalHoldReason reason);
 
 /* FALSE when there is nothing to give back, or it is being given back already (the first reason
  * stays). */

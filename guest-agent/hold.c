@@ -94,15 +94,11 @@ arm_timer (BalHold *self, GSource **timer, guint64 delay_ms, GSourceFunc func)
 static void
 take_report (BalHold *self, const BalHolderReport *report)
 {
-  /* A report about an older order says nothing of how the newest one stands. */
-  BalHoldReason reason = report->target_bytes == self->order.target_bytes
-                           ? (BalHoldReason)report->reason
-                           : BAL_HOLD_REASON_NONE;
-
   self->last_report = *report;
-  bal_hold_core_report (&self->core, report->held_bytes, reason);
-  bal_pressure_set_growing (self->pressure, reason == BAL_HOLD_REASON_NONE);
-  if (reason != BAL_HOLD_REASON_FAILED)
+  bal_hold_core_report (&self->core, report->held_bytes, report->target_bytes,
+                        (BalHoldReason)report->reason);
+  bal_pressure_set_growing (self->pressure, self->core.state == BAL_HOLD_GROWING);
+  if (self->core.reason != BAL_HOLD_REASON_FAILED)
     return;
   g_warning ("The holder could not take more memory: %s.", g_strerror (report->error_number));
   if (report->held_bytes == 0)
@@ -209,7 +205,7 @@ bal_hold_request (BalHold *self, const BalHoldArguments *arguments, GError **err
   if (self->core.state == BAL_HOLD_IDLE && !start (self, arguments, error))
     return FALSE;
   bal_hold_core_raise (&self->core, arguments->bytes);
-  self->order.target_bytes = self->core.target_bytes;
+  self->order.target_bytes = self->core.ordered_bytes;
   if (arguments->has_headroom)
     self->order.headroom_bytes = arguments->headroom_bytes;
   if (arguments->has_deadline)

@@ -79,7 +79,7 @@ def test_overlong_line_gets_one_error(agent):
     with pytest.raises(AgentError):
         process.host.result()
     assert process.host.ask("guest-ping") == {}
-    assert process.rss_bytes() < 10 << 20
+    process.assert_small()
 
 
 def test_request_one_byte_at_a_time(agent):
@@ -105,7 +105,7 @@ def test_host_that_does_not_read_costs_no_memory_and_blocks_nothing(agent):
     except BlockingIOError:
         pass
     assert sent < 8 << 20, "the agent reads on while its replies are not read"
-    assert process.rss_bytes() < 10 << 20
+    process.assert_small()
     process.process.terminate()
     assert process.wait() == 0
 
@@ -123,7 +123,7 @@ def test_hosts_come_and_go(agent):
     process.host.close()
     process.host = process.accept()
     assert process.host.ask("guest-ping") == {}
-    assert process.rss_bytes() < 10 << 20
+    process.assert_small()
 
 
 def test_half_a_request_is_forgotten_with_its_host(agent):

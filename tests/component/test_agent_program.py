@@ -107,11 +107,11 @@ def test_one_thread_and_little_memory(agent):
     process.host.ask("guest-return-memory")
     process.host.wait_state("idle")
     assert process.status()["Threads"].strip() == "1"
-    assert process.rss_bytes() < 10 << 20
+    process.assert_small()
 
 
 def test_idle_agent_sleeps(agent):
-    process = agent()
+    process = agent("[hold]\nlease-s=2\ndeadline-max-s=2\n")
     process.host.hold(16)
     process.host.ask("guest-return-memory")
     process.host.wait_state("idle")

@@ -35,13 +35,13 @@ test_core_grows_and_holds (void)
   assert_admitted (&core, "a");
   bal_hold_core_start (&core, "a", 100);
   assert_state (&core, BAL_HOLD_GROWING, BAL_HOLD_REASON_NONE, 0);
-  bal_hold_core_report (&core, 60, BAL_HOLD_REASON_NONE);
+  bal_hold_core_report (&core, 60, core.ordered_bytes, BAL_HOLD_REASON_NONE);
   assert_state (&core, BAL_HOLD_GROWING, BAL_HOLD_REASON_NONE, 60);
-  bal_hold_core_report (&core, 100, BAL_HOLD_REASON_TARGET);
+  bal_hold_core_report (&core, 100, core.ordered_bytes, BAL_HOLD_REASON_TARGET);
   assert_state (&core, BAL_HOLD_HELD, BAL_HOLD_REASON_TARGET, 100);
   bal_hold_core_raise (&core, 200);
   assert_state (&core, BAL_HOLD_GROWING, BAL_HOLD_REASON_NONE, 100);
-  bal_hold_core_report (&core, 150, BAL_HOLD_REASON_HEADROOM);
+  bal_hold_core_report (&core, 150, core.ordered_bytes, BAL_HOLD_REASON_HEADROOM);
   assert_state (&core, BAL_HOLD_HELD, BAL_HOLD_REASON_HEADROOM, 150);
   g_assert_cmpuint (core.target_bytes, ==, 200);
   bal_hold_core_clear (&core);
@@ -53,7 +53,7 @@ test_core_never_shrinks (void)
   BalHoldCore core = {0};
 
   bal_hold_core_start (&core, "a", 100);
-  bal_hold_core_report (&core, 100, BAL_HOLD_REASON_TARGET);
+  bal_hold_core_report (&core, 100, core.ordered_bytes, BAL_HOLD_REASON_TARGET);
   bal_hold_core_raise (&core, 10);
   g_assert_cmpuint (core.target_bytes, ==, 100);
   g_assert_cmpuint (core.held_bytes, ==, 100);
@@ -69,8 +69,37 @@ test_core_report_beyond_target (void)
   bal_hold_core_start (&core, "a", 100);
   bal_hold_core_raise (&core, 10);
   g_assert_cmpuint (core.target_bytes, ==, 10);
-  bal_hold_core_report (&core, 32, BAL_HOLD_REASON_TARGET);
+  bal_hold_core_report (&core, 32, core.ordered_bytes, BAL_HOLD_REASON_TARGET);
   g_assert_cmpuint (core.target_bytes, ==, 32);
+  bal_hold_core_clear (&core);
+}
+
+/* A raise crosses with the report that the former target is reached. */
+static void
+test_core_stale_report (void)
+{
+  BalHoldCore core = {0};
+
+  bal_hold_core_start (&core, "a", 100);
+  bal_hold_core_raise (&core, 200);
+  bal_hold_core_report (&core, 100, 100, BAL_HOLD_REASON_TARGET);
+  assert_state (&core, BAL_HOLD_GROWING, BAL_HOLD_REASON_NONE, 100);
+  bal_hold_core_report (&core, 200, 200, BAL_HOLD_REASON_TARGET);
+  assert_state (&core, BAL_HOLD_HELD, BAL_HOLD_REASON_TARGET, 200);
+  bal_hold_core_clear (&core);
+}
+
+/* So does a lowered target with a report of growth beyond it. */
+static void
+test_core_stale_report_beyond_target (void)
+{
+  BalHoldCore core = {0};
+
+  bal_hold_core_start (&core, "a", 100);
+  bal_hold_core_raise (&core, 10);
+  bal_hold_core_report (&core, 32, 100, BAL_HOLD_REASON_NONE);
+  bal_hold_core_report (&core, 32, 10, BAL_HOLD_REASON_TARGET);
+  assert_state (&core, BAL_HOLD_HELD, BAL_HOLD_REASON_TARGET, 32);
   bal_hold_core_clear (&core);
 }
 
@@ -82,7 +111,7 @@ test_core_busy (void)
   bal_hold_core_start (&core, "a", 100);
   assert_admitted (&core, "a");
   assert_refused (&core, "b", BAL_PROTOCOL_ERROR_HOLD_BUSY);
-  bal_hold_core_report (&core, 100, BAL_HOLD_REASON_TARGET);
+  bal_hold_core_report (&core, 100, core.ordered_bytes, BAL_HOLD_REASON_TARGET);
   assert_refused (&core, "b", BAL_PROTOCOL_ERROR_HOLD_BUSY);
   bal_hold_core_end (&core, BAL_HOLD_REASON_REQUEST);
   assert_refused (&core, "a", BAL_PROTOCOL_ERROR_HOLD_BUSY);
@@ -122,7 +151,7 @@ test_core_killed (void)
   BalHoldCore core = {0};
 
   bal_hold_core_start (&core, "a", 100);
-  bal_hold_core_report (&core, 50, BAL_HOLD_REASON_NONE);
+  bal_hold_core_report (&core, 50, core.ordered_bytes, BAL_HOLD_REASON_NONE);
   bal_hold_core_exited (&core, TRUE);
   assert_state (&core, BAL_HOLD_IDLE, BAL_HOLD_REASON_KILLED, 0);
   assert_refused (&core, "a", BAL_PROTOCOL_ERROR_HOLD_REFUSED);
@@ -141,10 +170,10 @@ test_core_ends_once (void)
   g_assert_false (bal_hold_core_end (&core, BAL_HOLD_REASON_REQUEST));
   assert_state (&core, BAL_HOLD_IDLE, BAL_HOLD_REASON_NONE, 0);
   bal_hold_core_start (&core, "a", 100);
-  bal_hold_core_report (&core, 50, BAL_HOLD_REASON_NONE);
+  bal_hold_core_report (&core, 50, core.ordered_bytes, BAL_HOLD_REASON_NONE);
   g_assert_true (bal_hold_core_end (&core, BAL_HOLD_REASON_PRESSURE));
   g_assert_false (bal_hold_core_end (&core, BAL_HOLD_REASON_REQUEST));
-  bal_hold_core_report (&core, 80, BAL_HOLD_REASON_TARGET);
+  bal_hold_core_report (&core, 80, core.ordered_bytes, BAL_HOLD_REASON_TARGET);
   assert_state (&core, BAL_HOLD_RETURNING, BAL_HOLD_REASON_PRESSURE, 50);
   bal_hold_core_clear (&core);
 }
@@ -156,6 +185,8 @@ main (int argc, char **argv)
   g_test_add_func ("/hold-core/grows-and-holds", test_core_grows_and_holds);
   g_test_add_func ("/hold-core/never-shrinks", test_core_never_shrinks);
   g_test_add_func ("/hold-core/report-beyond-target", test_core_report_beyond_target);
+  g_test_add_func ("/hold-core/stale-report", test_core_stale_report);
+  g_test_add_func ("/hold-core/stale-report-beyond-target", test_core_stale_report_beyond_target);
   g_test_add_func ("/hold-core/busy", test_core_busy);
   g_test_add_func ("/hold-core/spent-tokens", test_core_spent_tokens);
   g_test_add_func ("/hold-core/killed", test_core_killed);

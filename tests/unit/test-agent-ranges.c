@@ -2,6 +2,7 @@
 /* Free ranges from kpageflags and held ranges from pagemap. */
 #include "guest-agent/free-ranges.h"
 #include "guest-agent/held-ranges.h"
+#include "guest-agent/page-runs.h"
 #include "test-agent-fixture.h"
 
 #include <string.h>
@@ -184,6 +185,30 @@ test_held_nothing (void)
   g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_GENERIC);
 }
 
+/* A walk that begins at page 10 and stops before page 100, in a run that began at @open_page. */
+static void
+assert_stop (guint64 open_page, const char *expected)
+{
+  g_auto (BalFreeRanges) page = {.ranges = bal_ranges_new ()};
+  BalPageRuns runs;
+
+  bal_page_runs_init (&runs, page.ranges, 10, PAGE, PAGE, 100);
+  bal_page_runs_change (&runs, open_page, TRUE);
+  bal_page_runs_stop (&runs, 100);
+  page.has_next = runs.full;
+  page.next = runs.next_page * PAGE;
+  assert_page (&page, expected);
+}
+
+/* A run with a beginning is left whole for the next walk; one without is cut, or no walk would end.
+ */
+static void
+test_runs_stop (void)
+{
+  assert_stop (60, "next 60");
+  assert_stop (10, "10+90 next 100");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -193,6 +218,7 @@ main (int argc, char **argv)
   g_test_add_func ("/free-ranges/large", test_free_large);
   g_test_add_func ("/free-ranges/skips-holes", test_free_skips_holes);
   g_test_add_func ("/free-ranges/without-file", test_free_without_file);
+  g_test_add_func ("/page-runs/stop", test_runs_stop);
   g_test_add_func ("/held-ranges/sorts", test_held_sorts);
   g_test_add_func ("/held-ranges/nothing", test_held_nothing);
   return g_test_run ();
