@@ -117,12 +117,18 @@ override_policy (BalCli *self, GError **error)
       GArray *mechanisms = bal_config_parse_mechanisms (self->mechanisms, ',', error);
 
       if (!mechanisms)
-        return FALSE;
+        {
+          g_prefix_error (error, "Nothing was touched: --mechanisms: ");
+          return FALSE;
+        }
       g_array_unref (policy->mechanisms);
       policy->mechanisms = mechanisms;
     }
-  return !self->page_cache
-         || bal_config_parse_page_cache (self->page_cache, &policy->page_cache, error);
+  if (!self->page_cache
+      || bal_config_parse_page_cache (self->page_cache, &policy->page_cache, error))
+    return TRUE;
+  g_prefix_error (error, "Nothing was touched: --page-cache: ");
+  return FALSE;
 }
 
 gboolean

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "protocol/codec.h"
+
 typedef enum
 {
   OPTION_FLAG,     /* a bit of VIR_MIGRATE_* */
@@ -130,8 +132,10 @@ find_option (const char *dashed_name)
 static gboolean
 bad_value (GError **error, const char *name, const char *value)
 {
+  g_autofree char *shown = bal_escape_for_display (value);
+
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               "Option %s does not take the value \"%s\"; nothing was touched", name, value);
+               "Option --%s does not take the value \"%s\"", name, shown);
   return FALSE;
 }
 
@@ -148,10 +152,12 @@ static gboolean
 add_file (BalMigrateOptions *self, const Option *option, const char *path, GError **error)
 {
   g_autofree char *content = NULL;
+  g_autoptr (GError) failure = NULL;
 
-  if (!g_file_get_contents (path, &content, NULL, error))
+  if (!g_file_get_contents (path, &content, NULL, &failure))
     {
-      g_prefix_error (error, "Cannot read the file of --%s, nothing was touched: ", option->name);
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   "Cannot read the file of --%s: %s", option->name, failure->message);
       return FALSE;
     }
   add_string (self, option->param, content);
