@@ -2,10 +2,11 @@
 /*
  * Hold policy: how much of a guest's free memory may be held. Pure decisions, no I/O.
  *
- * Three floors, all of them kept: a zone keeps its high watermark plus its lowmem protection, so
- * that neither kswapd nor direct reclaim starts; for that a node gives at most the sum over its
- * zones; and the guest as a whole keeps the headroom. Amounts are bytes, multiples of the page
- * size.
+ * Two floors, both kept. The guest as a whole keeps the headroom. A NUMA node keeps the sum of its
+ * zones' high watermarks and lowmem protections: the kernel empties the highest zone down to its
+ * low watermark before it goes on with the next one, so a single zone may end a little below its
+ * own, but kswapd, let alone direct reclaim, starts only when all zones of a node are at their low
+ * watermarks. Amounts are bytes, multiples of the page size.
  */
 #pragma once
 

@@ -27,25 +27,29 @@ struct _BalPressure
 gboolean
 bal_pressure_sample (const char *root, BalPressureSample *out)
 {
-  static const char *const stalls[] = {"allocstall", "pgscan_direct", "pswpout"};
   g_autofree char *vmstat = bal_proc_read (root, "/proc/vmstat", NULL);
   g_autofree char *meminfo = bal_proc_read (root, "/proc/meminfo", NULL);
 
   if (vmstat == NULL || meminfo == NULL)
     return FALSE;
-  *out = (BalPressureSample){.available_bytes = bal_meminfo_bytes (meminfo, "MemAvailable:")};
-  for (guint i = 0; i < G_N_ELEMENTS (stalls); i++)
-    out->stalls += bal_proc_sum_numbers (vmstat, stalls[i]);
+  *out = (BalPressureSample){
+    .swapped_pages = bal_proc_sum_numbers (vmstat, "pswpout"),
+    .stalls =
+      bal_proc_sum_numbers (vmstat, "allocstall") + bal_proc_sum_numbers (vmstat, "pgscan_direct"),
+    .available_bytes = bal_meminfo_bytes (meminfo, "MemAvailable:"),
+  };
   return TRUE;
 }
 
 gboolean
 bal_pressure_decide (const BalPressureSample *before,
                      const BalPressureSample *now,
-                     gboolean growing)
+                     gboolean growing,
+                     gboolean has_psi)
 {
-  return now->stalls > before->stalls
-         || (!growing && now->available_bytes < before->available_bytes / 2);
+  if (now->swapped_pages > before->swapped_pages || (!has_psi && now->stalls > before->stalls))
+    return TRUE;
+  return !growing && now->available_bytes < before->available_bytes / 2;
 }
 
 static void
@@ -62,7 +66,7 @@ on_poll (gpointer user_data)
   BalPressureSample now;
 
   if (!bal_pressure_sample (self->root, &now)
-      || !bal_pressure_decide (&self->before, &now, self->growing))
+      || !bal_pressure_decide (&self->before, &now, self->growing, self->psi_fd >= 0))
     return G_SOURCE_CONTINUE;
   stop_watching (self);
   self->func (self->user_data);

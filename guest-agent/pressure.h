@@ -5,11 +5,11 @@
  *
  * With PSI the kernel wakes the agent when tasks stall on memory
  * (Documentation/accounting/psi.rst). That says nothing of a guest that swaps calmly, and it may
- * not be there (not built in, psi=0, no right to set a trigger), so two files are polled as well:
- * direct reclaim and swap-out are never caused by a hold, so any growth means that something else
- * runs short; and once the hold has stopped growing, available memory fallen to half is taken as
- * the same. To give back early costs little: what was held is zeros to the host until the guest
- * uses it.
+ * not be there (not built in, psi=0, no right to set a trigger), so two files are polled as well. A
+ * hold never makes the guest swap, so any swap-out means that something else runs short; once the
+ * hold has stopped growing, available memory fallen to half is taken as the same; and without PSI
+ * so is any direct reclaim. To give back early costs little: what was held is zeros to the host
+ * until the guest uses it.
  *
  * Ownership: bal_pressure_free() ends the watch. Failure: none.
  */
@@ -33,7 +33,8 @@ void bal_pressure_set_growing (BalPressure *self, gboolean growing);
 /* What is polled; for the decision below. */
 typedef struct
 {
-  guint64 stalls;          /* allocation stalls, pages scanned by direct reclaim, swapped out */
+  guint64 swapped_pages;   /* swapped out since boot */
+  guint64 stalls;          /* allocation stalls, and pages scanned by direct reclaim, since boot */
   guint64 available_bytes; /* MemAvailable */
 } BalPressureSample;
 
@@ -42,6 +43,7 @@ gboolean bal_pressure_sample (const char *root, BalPressureSample *out);
 /* Pure: whether @now means pressure, seen from @before. */
 gboolean bal_pressure_decide (const BalPressureSample *before,
                               const BalPressureSample *now,
-                              gboolean growing);
+                              gboolean growing,
+                              gboolean has_psi);
 
 G_END_DECLS

@@ -157,17 +157,21 @@ test_pressure (void)
                      "nr_free_pages 5\nallocstall_dma 1\nallocstall_normal 2\npgscan_kswapd 1000\n"
                      "pgscan_direct 30\npgscan_direct_throttle 0\npswpin 9\npswpout 400\n");
   g_assert_true (bal_pressure_sample (fixture->root, &before));
-  g_assert_cmpuint (before.stalls, ==, 433);
+  g_assert_cmpuint (before.stalls, ==, 33);
+  g_assert_cmpuint (before.swapped_pages, ==, 400);
   g_assert_cmpuint (before.available_bytes, ==, 3300000 * KIB);
   now = before;
-  g_assert_false (bal_pressure_decide (&before, &now, FALSE));
+  g_assert_false (bal_pressure_decide (&before, &now, FALSE, FALSE));
   now.stalls++;
-  g_assert_true (bal_pressure_decide (&before, &now, FALSE));
-  g_assert_true (bal_pressure_decide (&before, &now, TRUE));
+  g_assert_true (bal_pressure_decide (&before, &now, TRUE, FALSE));
+  g_assert_false (bal_pressure_decide (&before, &now, FALSE, TRUE));
+  now = before;
+  now.swapped_pages++;
+  g_assert_true (bal_pressure_decide (&before, &now, TRUE, TRUE));
   now = before;
   now.available_bytes /= 3;
-  g_assert_true (bal_pressure_decide (&before, &now, FALSE));
-  g_assert_false (bal_pressure_decide (&before, &now, TRUE));
+  g_assert_true (bal_pressure_decide (&before, &now, FALSE, TRUE));
+  g_assert_false (bal_pressure_decide (&before, &now, TRUE, TRUE));
 }
 
 static void
