@@ -33,7 +33,11 @@ class Memory:
     @classmethod
     def of(cls, guest):
         info = guest.meminfo()
-        return cls(info["MemTotal"], info["MemAvailable"], info["MemFree"], sizes(guest.xml()))
+        # Freed pages on a processor's own list, 54 MiB of them in a guest of 1 GiB, are in none of
+        # the kernel's sums until it wants them.
+        counts = guest.shell("awk '$1 == \"count:\" { print $2 }' /proc/zoneinfo").split()
+        listed = 4096 * sum(map(int, counts))
+        return cls(info["MemTotal"], info["MemAvailable"] + listed, info["MemFree"] + listed, sizes(guest.xml()))
 
     def used(self, guest):
         """RAM minus what is free."""
@@ -134,12 +138,12 @@ def check_memory(guest, before):
 
 
 def held_bytes(guest):
-    """What processes of the guest keep locked: the agent's holder, nothing else in a test guest locks."""
+    """What processes of the guest keep locked: the agent's holder, but for a few pages nothing else."""
     return guest.meminfo()["Mlocked"]
 
 
 def wait_nothing_held(guest, timeout=40):
-    wait_until(lambda: held_bytes(guest) == 0, timeout, f"guest {guest.name} takes its held memory back")
+    wait_until(lambda: held_bytes(guest) < MIB, timeout, f"guest {guest.name} takes its held memory back")
 
 
 def agent_config(guest, text):
