@@ -85,7 +85,7 @@ populate (const Holder *self, char *address, guint64 bytes)
 {
   while (madvise (address, bytes, MADV_POPULATE_WRITE) != 0)
     {
-      if (errno == EINTR || errno == EAGAIN)
+      if (errno == EINTR)
         continue;
       if (errno != EINVAL)
         return FALSE;
