@@ -80,6 +80,17 @@ say_nothing_released (Migration *self, const char *why, gboolean is_warning)
     bal_report_warning (self->job->report, "migrating plainly: %s", why);
 }
 
+/* Other mechanisms do without, but somebody installed this agent and it does not work. */
+static void
+warn_of_bad_agent (Migration *self)
+{
+  const char *problem = self->survey.facts.agent_problem;
+
+  if (self->survey.xml.agent_connected && problem
+      && g_strcmp0 (self->plan.why_nothing, problem) != 0)
+    bal_report_warning (self->job->report, "%s", problem);
+}
+
 static gboolean
 survey_and_plan (Migration *self)
 {
@@ -102,6 +113,7 @@ survey_and_plan (Migration *self)
       return FALSE;
     }
   bal_plan_make (&self->survey.facts, &self->job->config->policy, &self->plan);
+  warn_of_bad_agent (self);
   summary->gain_bytes = self->plan.gain_bytes;
   summary->headroom_bytes = self->plan.headroom_bytes;
   BAL_BREAKPOINT ("planned");
