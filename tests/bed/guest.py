@@ -132,21 +132,29 @@ class GuestSpec:
                 f"<block unit='MiB'>2</block><requested unit='MiB'>{requested}</requested></target></memory>")
 
 
+def connect_unix(path):
+    """A socket connected to the unix socket `path`, however long that is.
+
+    Its address may not be longer than 107 bytes, a path in another mount namespace soon is: go
+    through the folder's descriptor.
+    """
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+    connected = socket.socket(socket.AF_UNIX)
+    try:
+        connected.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+    except BaseException:
+        connected.close()
+        raise
+    finally:
+        os.close(folder)
+    return connected
+
+
 class _Line:
     """Connection to the guest-tool server of one guest on one host."""
 
     def __init__(self, path):
-        # A unix socket's address may not be longer than 107 bytes, a path in another mount
-        # namespace soon is: go through the folder's descriptor.
-        folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
-        try:
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
-        except BaseException:
-            self._socket.close()
-            raise
-        finally:
-            os.close(folder)
+        self._socket = connect_unix(path)
         self._received = b""
 
     def close(self):
@@ -175,7 +183,10 @@ class _Line:
 
 
 class Guest:
-    """One domain. `host` is where it runs (None: nowhere); tell it with moved_to()."""
+    """One domain. `host` is where it runs (None: nowhere); tell it with moved_to().
+
+    canary_files: in the guest, one of each canary that runs
+    """
 
     def __init__(self, bed, spec):
         self.bed = bed
@@ -185,7 +196,7 @@ class Guest:
         self._line = None
         self._numbers = (f"{random.randrange(1 << 32):x}.{n}" for n in itertools.count())
         self._canaries = itertools.count()
-        self._canary_files = []
+        self.canary_files = []
 
     def start(self, host, wait=True):
         """Boots the guest on `host`; it answers when this returns, unless `wait` is false."""
@@ -292,7 +303,7 @@ class Guest:
             pass
         wait_until(lambda: self._boot_id_or_none() not in (None, before), BOOT_TIMEOUT,
                    f"guest {self.name} is up again")
-        self._canary_files = []
+        self.canary_files = []
 
     def boot_id(self):
         """Differs from boot to boot."""
@@ -317,7 +328,7 @@ class Guest:
         except FileNotFoundError:
             pass
         self.host = None
-        self._canary_files = []
+        self.canary_files = []
         if self in self.bed.guests:
             self.bed.guests.remove(self)
 
@@ -442,11 +453,11 @@ class Guest:
         """Starts a process that keeps rewriting and verifying `mib` MiB."""
         path = f"/run/canary.{next(self._canaries)}"
         self.shell(f"guest-tool canary {mib} {random.randrange(1 << 63)} {path}", timeout=60)
-        self._canary_files.append(path)
+        self.canary_files.append(path)
 
     def canary_check(self, timeout=60):
         """Every canary has found its memory whole, in a full round begun after this call."""
-        for path in self._canary_files:
+        for path in self.canary_files:
             first = self._canary_rounds(path)
             # The round under way began earlier; the one after it did not.
             wait_until(lambda: self._canary_rounds(path) >= first + 2, timeout,

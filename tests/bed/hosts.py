@@ -154,8 +154,9 @@ class Bed:
         self.guests.append(guest)
         return guest
 
-    def booted_guest(self, spec):
-        """A guest on src as if just booted; only the first one of each spec really boots.
+    def booted_guest(self, spec, prepare=None):
+        """A guest on src as if just booted, then prepared by prepare(guest); only the first one
+        of each spec and `prepare` really boots.
 
         The others are loaded from its saved memory, which takes a fourth of the time. What
         differs from a boot: the guest's clock lags by the age of the file, all copies have
@@ -163,14 +164,20 @@ class Bed:
         mapped in QEMU (to the zero page). Tests of what backs a guest's memory boot.
         """
         guest = self.guest(spec)
-        if spec not in self._booted:
+        if (spec, prepare) not in self._booted:
             saved = os.path.join(self.shared, f"booted.{len(self._booted)}")
             guest.start(self.src)
+            if prepare:
+                prepare(guest)
+            canary_files = guest.canary_files
             guest.save(saved)
             guest.destroy()
             self.guests.append(guest)
-            self._booted[spec] = saved
-        return guest.start_saved(self.src, self._booted[spec])
+            self._booted[spec, prepare] = saved, canary_files
+        saved, canary_files = self._booted[spec, prepare]
+        guest.start_saved(self.src, saved)
+        guest.canary_files = list(canary_files)
+        return guest
 
     def reset(self):
         """Back to a fresh bed: no guests, cable in, no limit, both libvirtds running."""
