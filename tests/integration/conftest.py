@@ -15,6 +15,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 pytest.register_assert_rewrite("support", "failures")
 
 from bed import Bed, GuestSpec  # noqa: E402
+from bed.host import wait_until  # noqa: E402
+from failures import GUESTS, free_garbage  # noqa: E402
+from support import Memory, agent_connected  # noqa: E402
 
 LOG_TAIL = 4000
 
@@ -41,7 +44,10 @@ def boot(bed):
     def start(fresh=False, **fields):
         fields.setdefault("name", f"g{len(bed.guests) + 1}")
         spec = GuestSpec(**fields)
-        return bed.guest(spec).start(bed.src) if fresh else bed.booted_guest(spec)
+        running = bed.guest(spec).start(bed.src) if fresh else bed.booted_guest(spec)
+        if bed.agent and spec.agent and spec.channel:
+            wait_until(lambda: agent_connected(running), 20, f"the agent of guest {spec.name} opens its channel")
+        return running
 
     yield start
     # By now the report of a failed test is written.
@@ -60,13 +66,10 @@ def dirty(bed, boot):
 
     From a saved image: what the guest wrote before is private memory of QEMU as ever.
     """
-    # Here, as both stand on the path that is set above.
-    import failures
-    from support import Memory
-
     def start(mechanism, **fields):
-        spec = GuestSpec(**{"name": mechanism, **failures.GUESTS[mechanism], **fields})
-        running = bed.booted_guest(spec, failures.free_garbage)
+        spec = GuestSpec(**{"name": mechanism, **GUESTS[mechanism], **fields})
+        running = bed.booted_guest(spec, free_garbage)
+        wait_until(lambda: agent_connected(running), 20, f"the agent of guest {spec.name} opens its channel")
         return running, Memory.of(running)
 
     return start
