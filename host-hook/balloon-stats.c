@@ -3,9 +3,6 @@
 
 #define POLL_INTERVAL_MS 50
 
-/* A report this old comes from a driver that stopped, or from before a restart. */
-#define STALE_AFTER_S 30
-
 typedef struct
 {
   guint64 value[VIR_DOMAIN_MEMORY_STAT_NR];
@@ -35,18 +32,19 @@ has_size (const Stats *stats, int tag)
   return stats->known[tag] && stats->value[tag] < G_MAXUINT64 / 1024 / 2;
 }
 
+/* NB: the time of a report is QEMU's host's, whose clock may differ: it is only compared with that
+ * of another report. */
 static gboolean
-is_fresh (const Stats *stats, gint64 since_s)
+is_newer (const Stats *stats, guint64 than_s)
 {
-  gint64 updated_s = (gint64)stats->value[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE];
-
-  return stats->known[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE] && updated_s >= since_s
+  return stats->known[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE]
+         && stats->value[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE] > than_s
          && has_size (stats, VIR_DOMAIN_MEMORY_STAT_UNUSED)
          && has_size (stats, VIR_DOMAIN_MEMORY_STAT_AVAILABLE);
 }
 
 static gboolean
-wait_for_report (virDomainPtr domain, gint64 since_s, guint timeout_ms, Stats *stats)
+wait_for_report (virDomainPtr domain, guint64 than_s, guint timeout_ms, Stats *stats)
 {
   gint64 end_us = g_get_monotonic_time () + (gint64)timeout_ms * 1000;
 
@@ -54,7 +52,7 @@ wait_for_report (virDomainPtr domain, gint64 since_s, guint timeout_ms, Stats *s
     {
       if (!read_stats (domain, stats))
         return FALSE;
-      if (is_fresh (stats, since_s))
+      if (is_newer (stats, than_s))
         return TRUE;
       g_usleep (POLL_INTERVAL_MS * 1000);
     }
@@ -68,14 +66,16 @@ bal_balloon_stats_read (virDomainPtr domain,
                         guint timeout_ms,
                         BalBalloonStats *out)
 {
-  gint64 now_s = g_get_real_time () / G_USEC_PER_SEC;
+  guint64 last_s = 0;
   gboolean answered;
   Stats stats;
 
+  /* A domain that polls has a report already, at most a period old. */
+  if (!has_period && read_stats (domain, &stats))
+    last_s = stats.value[VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE];
   if (!has_period && virDomainSetMemoryStatsPeriod (domain, 1, VIR_DOMAIN_AFFECT_LIVE) < 0)
     return FALSE;
-  answered =
-    wait_for_report (domain, has_period ? now_s - STALE_AFTER_S : now_s, timeout_ms, &stats);
+  answered = wait_for_report (domain, last_s, timeout_ms, &stats);
   if (!has_period)
     virDomainSetMemoryStatsPeriod (domain, 0, VIR_DOMAIN_AFFECT_LIVE);
   if (!answered)

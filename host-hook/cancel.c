@@ -12,8 +12,25 @@
 struct _BalCancel
 {
   int fd;
+  sigset_t signals;
   gboolean requested;
 };
+
+/* NB: a blocked signal is queued even when it is ignored. */
+static void
+add_wanted (sigset_t *signals)
+{
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+  sigemptyset (signals);
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    {
+      struct sigaction action;
+
+      if (sigaction (numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+        sigaddset (signals, numbers[i]);
+    }
+}
 
 BalCancel *
 bal_cancel_new (GError **error)
@@ -22,10 +39,7 @@ bal_cancel_new (GError **error)
   sigset_t signals;
   int fd;
 
-  sigemptyset (&signals);
-  sigaddset (&signals, SIGINT);
-  sigaddset (&signals, SIGTERM);
-  sigaddset (&signals, SIGHUP);
+  add_wanted (&signals);
   pthread_sigmask (SIG_BLOCK, &signals, NULL);
   fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0)
@@ -36,6 +50,7 @@ bal_cancel_new (GError **error)
     }
   self = g_new0 (BalCancel, 1);
   self->fd = fd;
+  self->signals = signals;
   return self;
 }
 
@@ -44,6 +59,18 @@ bal_cancel_free (BalCancel *self)
 {
   close (self->fd);
   g_free (self);
+}
+
+void
+bal_cancel_disarm (BalCancel *self)
+{
+  pthread_sigmask (SIG_UNBLOCK, &self->signals, NULL);
+}
+
+void
+bal_cancel_arm (BalCancel *self)
+{
+  pthread_sigmask (SIG_BLOCK, &self->signals, NULL);
 }
 
 gboolean

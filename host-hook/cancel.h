@@ -2,8 +2,10 @@
 /*
  * Cancel: Ctrl-C and its kin, as something that straight-line code can ask for and wait on.
  *
- * SIGINT, SIGTERM and SIGHUP are blocked in every thread and read from a signalfd, so that no
- * handler runs anywhere and a signal is never lost, however long nobody looks.
+ * SIGINT, SIGTERM and SIGHUP, but for those that the parent had ignored (nohup, background jobs),
+ * are blocked in every thread and read from a signalfd, so that no handler runs anywhere and none
+ * is lost, however long nobody looks. While nothing is at stake they may as well end the process:
+ * connecting to a host that is away can take minutes.
  *
  * Ownership: the creator frees it. Failure: only bal_cancel_new() can fail.
  */
@@ -19,6 +21,12 @@ typedef struct _BalCancel BalCancel;
 BalCancel *bal_cancel_new (GError **error);
 void bal_cancel_free (BalCancel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalCancel, bal_cancel_free)
+
+/* Signals end the process from now on; for the thread that called bal_cancel_new(). */
+void bal_cancel_disarm (BalCancel *self);
+
+/* Signals are kept for bal_cancel_requested() again. Call before anything is released. */
+void bal_cancel_arm (BalCancel *self);
 
 /* TRUE once a signal came, and from then on. */
 gboolean bal_cancel_requested (BalCancel *self);

@@ -141,6 +141,7 @@ bal_cli_open (BalCli *self, gboolean progress, GError **error)
   self->report = bal_report_new (self->json, progress || isatty (STDERR_FILENO));
   if (!bal_connection_start_events (error))
     return FALSE;
+  bal_cancel_disarm (self->cancel);
   self->connection = bal_connection_open (self->uri, error);
   if (!self->connection)
     return FALSE;

@@ -51,8 +51,9 @@ gboolean bal_cli_parse (BalCli *self,
 gboolean bal_cli_parse_domain (
   BalCli *self, const char *usage, char **words, gboolean optional, char **domain, GError **error);
 
-/* Loads the configuration, makes the report and connects to libvirt. @progress: show a moving line
- * also without a terminal. */
+/* Loads the configuration, makes the report and connects to libvirt. Signals end the process from
+ * here on, until a command arms the cancel. @progress: show a moving line also without a terminal.
+ */
 gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);
 
 /* Ballast gives memory back on the host that it was taken on, so that some commands make no sense

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
-
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
 #include "host-hook/format.h"
@@ -24,7 +22,7 @@ print_text (const BalSurvey *survey, const BalPlan *plan)
 {
   const BalFacts *facts = &survey->facts;
 
-  printf ("Domain \"%s\"\n", survey->xml.name);
+  bal_say (stdout, "Domain \"%s\"", survey->xml.name);
   print_size ("guest memory", facts->guest_free_known, facts->guest_total_bytes);
   print_size ("free in the guest", facts->guest_free_known, facts->guest_free_bytes);
   print_size ("  backed by the host", facts->gain_known, facts->backed_free_bytes);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
-
 #include "host-hook/agent-client.h"
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
-
 #include "host-hook/cli.h"
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
@@ -16,7 +14,7 @@
 /* `ballast release` leaves its release to somebody else's migration; only one that nobody came for
  * is taken back. */
 static gboolean
-is_wanted (const BalCli *cli, const BalJournalEntry *entry)
+is_left_for_others (const BalCli *cli, const BalJournalEntry *entry)
 {
   gint64 age_us = g_get_real_time () - entry->created_us;
 
@@ -30,46 +28,58 @@ recover_entry (BalCli *cli, const BalJournalEntry *entry, GError **error)
   BalRecover recover = {.job = &cli->job, .connection = cli->connection, .is_local = TRUE};
   g_autofree char *what = NULL;
 
+  if (is_left_for_others (cli, entry))
+    {
+      bal_say (stdout, "Domain \"%s\" was released for a migration and is left so.",
+               entry->domain_name);
+      return TRUE;
+    }
   if (!bal_recover_entry (&recover, entry, &what, error))
     return FALSE;
-  printf ("%s.\n", what);
+  bal_say (stdout, "%s.", what);
   return TRUE;
 }
 
-/* TRUE also when the entry is rightly left alone. */
+/* TRUE also when the entry is rightly left alone. The list may be old by now: what counts is what
+ * the file says under the lock. */
 static gboolean
 look_at (BalCli *cli, const BalJournalItem *item, GError **error)
 {
   g_autoptr (BalDomainLock) lock = NULL;
-  g_autoptr (GError) busy = NULL;
+  g_autoptr (BalJournalEntry) entry = NULL;
+  g_autoptr (GError) failure = NULL;
 
   if (item->error)
     {
       g_set_error_literal (error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED, item->error->message);
       return FALSE;
     }
-  if (is_wanted (cli, item->entry))
+  lock = bal_domain_lock_try (cli->job.root, item->entry->uuid, NULL, &failure);
+  if (g_error_matches (failure, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
     {
-      printf ("Domain \"%s\" was released for a migration and is left so.\n",
-              item->entry->domain_name);
+      bal_say (stdout, "Domain \"%s\" is being worked on and is left alone.",
+               item->entry->domain_name);
       return TRUE;
     }
-  lock = bal_domain_lock_try (cli->job.root, item->entry->uuid, NULL, &busy);
   if (lock)
-    return recover_entry (cli, item->entry, error);
-  if (!g_error_matches (busy, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
-    {
-      g_propagate_error (error, g_steal_pointer (&busy));
-      return FALSE;
-    }
-  printf ("Domain \"%s\" is being worked on and is left alone.\n", item->entry->domain_name);
-  return TRUE;
+    entry = bal_journal_load (cli->job.root, item->file_name, &failure);
+  if (entry)
+    return recover_entry (cli, entry, error);
+  if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
+/* An unreadable file still tells by its name which domain it is of. */
 static gboolean
 matches (const BalJournalItem *item, const char *name)
 {
-  return !name || !item->entry || g_strcmp0 (item->entry->domain_name, name) == 0
+  if (!name)
+    return TRUE;
+  if (!item->entry)
+    return g_str_has_prefix (item->file_name, name);
+  return g_strcmp0 (item->entry->domain_name, name) == 0
          || g_strcmp0 (item->entry->uuid, name) == 0;
 }
 
@@ -103,7 +113,7 @@ bal_cmd_recover (BalCli *cli, char **words, GError **error)
         bal_report_warning (cli->report, "%s", failure->message);
     }
   if (seen == 0)
-    printf ("Nothing is left to recover.\n");
+    bal_say (stdout, "Nothing is left to recover.");
   if (!first)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&first));

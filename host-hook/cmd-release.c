@@ -5,6 +5,7 @@
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
 #include "host-hook/give-back.h"
+#include "host-hook/prepare.h"
 #include "host-hook/release.h"
 
 #define USAGE                                                                                      \
@@ -47,9 +48,8 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
     .job = &cli->job, .domain = domain, .survey = &survey, .plan = &plan, .has_journal = TRUE};
 
   bal_report_phase (cli->report, BAL_PHASE_SURVEY);
-  if (!bal_survey_take (&request, &survey, error))
+  if (!bal_prepare (&cli->job, &request, &survey, &plan, error))
     return FALSE;
-  bal_plan_make (&survey.facts, &cli->config.policy, &plan);
   summary->gain_bytes = plan.gain_bytes;
   summary->headroom_bytes = plan.headroom_bytes;
   summary->why_nothing = g_strdup (plan.why_nothing);
@@ -61,6 +61,8 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
   release.entry = entry;
   if (!entry || !bal_release_run (&release, error))
     return FALSE;
+  if (bal_release_drop_if_nothing (&release))
+    return TRUE;
   return !bal_cancel_requested (cli->cancel) || give_back_again (cli, domain, &release, error);
 }
 
@@ -100,6 +102,7 @@ bal_cmd_release (BalCli *cli, char **words, GError **error)
     return FALSE;
   if (virDomainGetUUIDString (domain, uuid) < 0)
     return bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
+  bal_cancel_arm (cli->cancel);
   lock = bal_domain_lock_try (cli->job.root, uuid, NULL, error);
   if (!lock || !check_not_released (cli, domain, uuid, error)
       || !release_domain (cli, domain, error))

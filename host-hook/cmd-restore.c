@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
-
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
 #include "host-hook/domain-lock.h"
@@ -21,7 +19,7 @@ return_held (BalCli *cli, virDomainPtr domain)
   g_autoptr (BalAgentClient) agent = NULL;
   guint timeout_ms = cli->config.agent_timeout_ms;
 
-  if (!bal_domain_read (domain, &xml, NULL, NULL) || !xml.agent_connected)
+  if (!bal_domain_read (domain, &xml, NULL, NULL) || !xml.agent_connected || !xml.agent_socket_path)
     return FALSE;
   agent = bal_agent_client_open_unix (xml.agent_socket_path, timeout_ms, NULL);
   return agent && bal_agent_client_hold_status (agent, timeout_ms, &status, NULL)
@@ -54,8 +52,8 @@ bal_cmd_restore (BalCli *cli, char **words, GError **error)
   if (!bal_recover_domain (&recover, domain, &found, error))
     return FALSE;
   found |= return_held (cli, domain);
-  printf (found ? "Domain \"%s\" has its memory back.\n"
-                : "Nothing of domain \"%s\" was released.\n",
-          virDomainGetName (domain));
+  bal_say (stdout,
+           found ? "Domain \"%s\" has its memory back." : "Nothing of domain \"%s\" was released.",
+           virDomainGetName (domain));
   return TRUE;
 }

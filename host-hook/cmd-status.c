@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
-
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
 #include "host-hook/format.h"
@@ -62,9 +60,9 @@ print_text (const BalCli *cli, const BalJournalEntry *entry)
   g_autofree char *bytes = bal_format_bytes (released_bytes (entry));
   BalDomainState state = bal_domain_state (cli->connection, entry->uuid);
 
-  printf ("%s: %s, up to %s, since %s; the domain is %s; its owner %s\n", entry->domain_name,
-          bal_journal_stage_name (entry->stage), bytes, age, state_name (state),
-          bal_process_is_alive (cli->job.root, &entry->owner) ? "is at work" : "is gone");
+  bal_say (stdout, "%s: %s, up to %s, since %s; the domain is %s; its owner %s", entry->domain_name,
+           bal_journal_stage_name (entry->stage), bytes, age, state_name (state),
+           bal_process_is_alive (cli->job.root, &entry->owner) ? "is at work" : "is gone");
 }
 
 static void
@@ -124,7 +122,7 @@ print_items (BalCli *cli, GPtrArray *items, const char *name)
   if (cli->json)
     bal_print_json (root);
   else if (shown == 0)
-    printf ("Nothing is released.\n");
+    bal_say (stdout, "Nothing is released.");
 }
 
 gboolean

@@ -9,7 +9,7 @@
 #define MIB (G_GUINT64_CONSTANT (1024) * 1024)
 
 #define MIN_GAIN_DEFAULT_MIB 64
-#define HOLD_DEADLINE_DEFAULT_MS (30u * 60u * 1000u)
+#define HOLD_DEADLINE_DEFAULT_MS (15u * 60u * 1000u)
 #define AGENT_TIMEOUT_DEFAULT_MS 2000
 
 G_DEFINE_QUARK (bal_config_error, bal_config_error)

@@ -48,6 +48,75 @@ bal_connection_open (const char *uri, GError **error)
   return connection;
 }
 
+typedef struct
+{
+  GMutex mutex;
+  GCond cond;
+  char *uri;
+  virConnectPtr connection;
+  gboolean done;
+  gboolean abandoned; /* nobody waits any more: the thread cleans up */
+} Attempt;
+
+static void
+attempt_free (Attempt *self)
+{
+  g_mutex_clear (&self->mutex);
+  g_cond_clear (&self->cond);
+  g_clear_pointer (&self->connection, virConnectClose);
+  g_free (self->uri);
+  g_free (self);
+}
+
+static gpointer
+run_attempt (gpointer data)
+{
+  Attempt *self = data;
+  virConnectPtr connection = bal_connection_open (self->uri, NULL);
+  gboolean abandoned;
+
+  g_mutex_lock (&self->mutex);
+  self->connection = connection;
+  self->done = TRUE;
+  abandoned = self->abandoned;
+  g_cond_signal (&self->cond);
+  g_mutex_unlock (&self->mutex);
+  if (abandoned)
+    attempt_free (self);
+  return NULL;
+}
+
+virConnectPtr
+bal_connection_open_within (const char *uri, guint wait_ms)
+{
+  gint64 end_us = g_get_monotonic_time () + (gint64)wait_ms * 1000;
+  Attempt *self = g_new0 (Attempt, 1);
+  virConnectPtr connection = NULL;
+  GThread *thread;
+  gboolean done;
+
+  g_mutex_init (&self->mutex);
+  g_cond_init (&self->cond);
+  self->uri = g_strdup (uri);
+  thread = g_thread_try_new ("connect", run_attempt, self, NULL);
+  if (!thread)
+    {
+      attempt_free (self);
+      return NULL;
+    }
+  g_thread_unref (thread);
+  g_mutex_lock (&self->mutex);
+  while (!self->done && g_cond_wait_until (&self->cond, &self->mutex, end_us))
+    ;
+  done = self->done;
+  self->abandoned = !done;
+  connection = g_steal_pointer (&self->connection);
+  g_mutex_unlock (&self->mutex);
+  if (done)
+    attempt_free (self);
+  return connection;
+}
+
 static GUri *
 connection_uri (virConnectPtr connection)
 {
@@ -116,23 +185,41 @@ bal_domain_read (virDomainPtr domain, BalDomainXml *out, char **xml, GError **er
   return TRUE;
 }
 
+/* NB: at a destination that is still in libvirt's Finish phase the question itself is refused. */
+static BalDomainState
+state_of_job (virDomainPtr domain)
+{
+  virDomainJobInfo job = {0};
+
+  if (virDomainGetJobInfo (domain, &job) == 0)
+    return job.type == VIR_DOMAIN_JOB_NONE ? BAL_DOMAIN_RUNNING : BAL_DOMAIN_BUSY;
+  switch (virGetLastErrorCode ())
+    {
+    case VIR_ERR_OPERATION_INVALID:
+    case VIR_ERR_OPERATION_UNSUPPORTED:
+      return BAL_DOMAIN_BUSY;
+    default:
+      return BAL_DOMAIN_UNKNOWN;
+    }
+}
+
 static BalDomainState
 state_of_active (virDomainPtr domain)
 {
-  virDomainJobInfo job = {0};
+  BalDomainState by_job;
   int state, reason;
 
   if (virDomainGetState (domain, &state, &reason, 0) < 0)
     return BAL_DOMAIN_UNKNOWN;
-  if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
-    return BAL_DOMAIN_POSTCOPY_FAILED;
   if (state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED)
     return BAL_DOMAIN_GONE;
-  if (state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED)
-    return BAL_DOMAIN_PAUSED;
-  if (virDomainGetJobInfo (domain, &job) < 0)
-    return BAL_DOMAIN_UNKNOWN;
-  return job.type == VIR_DOMAIN_JOB_NONE ? BAL_DOMAIN_RUNNING : BAL_DOMAIN_BUSY;
+  if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
+    return BAL_DOMAIN_POSTCOPY_FAILED;
+  by_job = state_of_job (domain);
+  if (by_job != BAL_DOMAIN_RUNNING)
+    return by_job;
+  return state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED ? BAL_DOMAIN_RUNNING
+                                                                    : BAL_DOMAIN_PAUSED;
 }
 
 BalDomainState

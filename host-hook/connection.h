@@ -25,6 +25,10 @@ gboolean bal_connection_start_events (GError **error);
 /* @uri NULL: libvirt's default. A failure is BAL_EXIT_NOT_FOUND. */
 virConnectPtr bal_connection_open (const char *uri, GError **error);
 
+/* The same for a connection that is welcome but not needed: NULL when there is none within
+ * @wait_ms. An attempt that takes longer is left to end by itself in a thread of its own. */
+virConnectPtr bal_connection_open_within (const char *uri, guint wait_ms);
+
 /* TRUE when the connection's libvirtd and this program share a host: the URI names none. */
 gboolean bal_connection_is_local (virConnectPtr connection);
 
@@ -44,8 +48,8 @@ typedef enum
 {
   BAL_DOMAIN_GONE,            /* not known, or off */
   BAL_DOMAIN_RUNNING,         /* and no job holds it */
-  BAL_DOMAIN_BUSY,            /* running, a job holds it */
-  BAL_DOMAIN_PAUSED,          /* stopped for whatever reason */
+  BAL_DOMAIN_BUSY,            /* a job holds it, whether it runs or not */
+  BAL_DOMAIN_PAUSED,          /* stopped for whatever reason, without a job */
   BAL_DOMAIN_POSTCOPY_FAILED, /* paused, and only a resumed migration saves it */
   BAL_DOMAIN_UNKNOWN,         /* libvirt did not answer */
 } BalDomainState;

@@ -7,7 +7,7 @@
 #include "host-hook/domain-lock.h"
 #include "protocol/codec.h"
 
-G_DEFINE_QUARK (bal - failure - quark, bal_failure)
+G_DEFINE_QUARK (bal_failure, bal_failure)
 
 BalExitCode
 bal_failure_exit_code (const GError *error)
@@ -27,14 +27,12 @@ gboolean
 bal_failure_libvirt (GError **error, BalExitCode code, const char *format, ...)
 {
   g_autofree char *what = NULL;
-  g_autofree char *reason = NULL;
   const char *message = virGetLastErrorMessage ();
   va_list arguments;
 
   va_start (arguments, format);
   what = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  reason = bal_escape_for_display (message);
-  g_set_error (error, BAL_FAILURE, code, "%s: libvirt says: %s", what, reason);
+  g_set_error (error, BAL_FAILURE, code, "%s: libvirt says: %s", what, message);
   return FALSE;
 }

@@ -65,18 +65,36 @@ typedef enum
   SIZE_CHANGED, /* somebody decided otherwise */
 } SizeStand;
 
+/* A size between the two is ours while a release or a give-back was cut off, and where a balloon
+ * deflates by itself when the guest runs short. */
 static SizeStand
-judge (guint64 requested_kib, guint64 original_kib, guint64 set_kib)
+judge (guint64 requested_kib, guint64 original_kib, guint64 set_kib, gboolean between_is_ours)
 {
   if (bal_size_same (requested_kib, original_kib))
     return SIZE_WHOLE;
   if (bal_size_same (requested_kib, set_kib))
     return SIZE_OURS;
+  if (between_is_ours && requested_kib > set_kib && requested_kib < original_kib)
+    return SIZE_OURS;
   return SIZE_CHANGED;
 }
 
-/* A balloon's target cannot be read, only where the guest is. A release that was cut off, and a
- * guest that is booting, are on their way: only a size that stands still is somebody's. */
+static gboolean
+was_cut_off (const BalJournalEntry *record)
+{
+  return record->stage == BAL_JOURNAL_RELEASING || record->stage == BAL_JOURNAL_RESTORING;
+}
+
+static gboolean
+deflates_by_itself (virDomainPtr domain)
+{
+  g_auto (BalDomainXml) xml = {0};
+
+  return bal_domain_read (domain, &xml, NULL, NULL) && xml.balloon_autodeflate;
+}
+
+/* A balloon's target cannot be read, only where the guest is, and a guest that boots is on its way:
+ * only a size that stands still is somebody's. */
 static gboolean
 balloon_stand (const BalSize *size, const BalJournalEntry *record, SizeStand *stand, GError **error)
 {
@@ -86,10 +104,8 @@ balloon_stand (const BalSize *size, const BalJournalEntry *record, SizeStand *st
                         error)
       || !bal_size_read (size, &requested_kib, &actual_kib, error))
     return FALSE;
-  *stand = judge (requested_kib, record->balloon_original_kib, record->balloon_set_kib);
-  if (*stand == SIZE_CHANGED && record->stage == BAL_JOURNAL_RELEASING
-      && actual_kib > record->balloon_set_kib && actual_kib < record->balloon_original_kib)
-    *stand = SIZE_OURS;
+  *stand = judge (actual_kib, record->balloon_original_kib, record->balloon_set_kib,
+                  was_cut_off (record) || deflates_by_itself (size->domain));
   return TRUE;
 }
 
@@ -100,8 +116,8 @@ not_restored (GError **error, const BalSize *size, const char *why)
 
   g_set_error (
     error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
-    "Domain \"%s\" has not all of its memory back yet (%s: %s); run `ballast recover %s` "
-    "when the guest runs again",
+    "Domain \"%s\" has not all of its memory back yet (%s: %s); run `ballast restore %s` "
+    "on the host where it runs",
     virDomainGetName (size->domain), what, why, virDomainGetName (size->domain));
   return FALSE;
 }
@@ -162,7 +178,10 @@ give_back_balloon (const BalGiveBack *self, const BalJournalEntry *record, GErro
 }
 
 static gboolean
-give_back_virtio_mem (const BalGiveBack *self, const BalJournalVirtioMem *device, GError **error)
+give_back_virtio_mem (const BalGiveBack *self,
+                      const BalJournalEntry *record,
+                      const BalJournalVirtioMem *device,
+                      GError **error)
 {
   BalSize size = {.domain = self->domain, .alias = device->alias};
   g_autoptr (GError) failure = NULL;
@@ -170,30 +189,45 @@ give_back_virtio_mem (const BalGiveBack *self, const BalJournalVirtioMem *device
 
   if (!bal_size_read (&size, &requested_kib, &actual_kib, &failure))
     return not_restored (error, &size, failure->message);
-  return act (self, &size, judge (requested_kib, device->original_kib, device->set_kib),
+  return act (self, &size,
+              judge (requested_kib, device->original_kib, device->set_kib, was_cut_off (record)),
               device->original_kib, error);
 }
 
+/* One size that does not come back must not keep the others; the first error is the one told. */
 static gboolean
-changed_sizes (const BalJournalEntry *record)
+give_back_sizes (const BalGiveBack *self, const BalJournalEntry *record, GError **error)
 {
-  return record->has_balloon || (record->virtio_mem && record->virtio_mem->len > 0);
+  g_autoptr (GError) first = NULL;
+
+  for (guint i = 0; record->virtio_mem && i < record->virtio_mem->len; i++)
+    give_back_virtio_mem (self, record, &g_array_index (record->virtio_mem, BalJournalVirtioMem, i),
+                          first ? NULL : &first);
+  if (record->has_balloon)
+    give_back_balloon (self, record, first ? NULL : &first);
+  if (!first)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
 }
 
 gboolean
 bal_give_back (const BalGiveBack *self, const BalJournalEntry *record, GError **error)
 {
+  g_autoptr (GError) failure = NULL;
+
   bal_report_progress (self->job->report, "giving memory back");
   BAL_BREAKPOINT ("giving-back");
   if (record->hold_token)
     give_back_hold (self);
-  for (guint i = 0; record->virtio_mem && i < record->virtio_mem->len; i++)
-    if (!give_back_virtio_mem (self, &g_array_index (record->virtio_mem, BalJournalVirtioMem, i),
-                               error))
-      return FALSE;
-  if (record->has_balloon && !give_back_balloon (self, record, error))
+  if (!bal_journal_entry_changes_sizes (record))
+    return TRUE;
+  if (!give_back_sizes (self, record, error))
     return FALSE;
-  return !changed_sizes (record) || bal_release_write_tag (self->domain, NULL, error);
+  /* A tag that stays says that everything is whole when somebody acts on it. */
+  if (!bal_release_write_tag (self->domain, NULL, &failure))
+    bal_report_warning (self->job->report, "%s", failure->message);
+  return TRUE;
 }
 
 static BalJournalEntry *
@@ -203,7 +237,8 @@ record_from (const BalReleaseTag *tag, virDomainPtr domain)
 
   record->domain_name = g_strdup (virDomainGetName (domain));
   record->migration_id = g_strdup (tag->nonce);
-  record->stage = BAL_JOURNAL_RELEASED;
+  /* Nobody knows how far the release came that wrote the tag. */
+  record->stage = BAL_JOURNAL_RELEASING;
   record->has_balloon = tag->has_balloon;
   record->balloon_original_kib = tag->balloon_original_kib;
   record->balloon_set_kib = tag->balloon_released_kib;

@@ -7,8 +7,14 @@
 #define STEP_BYTES (G_GUINT64_CONSTANT (256) * 1024 * 1024)
 #define POLL_INTERVAL_MS 25
 
-/* A holder that grows by nothing for this long is stuck in a guest that has no time for it. */
+/* A holder that grows by less than this in that time is stuck in a guest that has no time for it.
+ */
 #define STALL_MS 5000
+#define STALL_BYTES (G_GUINT64_CONSTANT (16) * 1024 * 1024)
+
+/* And however evenly it creeps: a hold that is slower than this on the whole is not worth waiting
+ * for. */
+#define SLOWEST_BYTES_PER_S (G_GUINT64_CONSTANT (64) * 1024 * 1024)
 
 /* Giving 3 GiB back takes 0.2 s under emulation. */
 #define RETURN_TIMEOUT_MS 15000
@@ -21,7 +27,9 @@ typedef struct
   BalHoldArguments arguments;
   guint64 goal_bytes;
   guint64 held_bytes;
-  gint64 grew_us;
+  gint64 end_us;           /* of all patience */
+  gint64 grew_us;          /* when it last had grown by STALL_BYTES */
+  guint64 grew_from_bytes; /* and the mark that the next growth is measured from */
   guint64 mark_held_bytes; /* at the beginning of the step that is watched now */
   guint64 mark_host_bytes;
 } Growth;
@@ -79,9 +87,12 @@ is_over (Growth *self, const BalHoldStatus *status)
       self->held_bytes = 0;
       return TRUE;
     }
-  if (status->held_bytes > self->held_bytes)
-    self->grew_us = g_get_monotonic_time ();
   self->held_bytes = status->held_bytes;
+  if (self->held_bytes >= self->grew_from_bytes + STALL_BYTES)
+    {
+      self->grew_us = g_get_monotonic_time ();
+      self->grew_from_bytes = self->held_bytes;
+    }
   if (self->held_bytes >= self->goal_bytes || bal_cancel_requested (self->job->cancel)
       || host_pays (self))
     return TRUE;
@@ -91,7 +102,9 @@ is_over (Growth *self, const BalHoldStatus *status)
 static gboolean
 is_stalled (Growth *self)
 {
-  if (g_get_monotonic_time () - self->grew_us < STALL_MS * 1000)
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (now_us - self->grew_us < STALL_MS * 1000 && now_us < self->end_us)
     return FALSE;
   bal_report_warning (self->job->report,
                       "the guest agent holds no more, going on with what it has");
@@ -159,6 +172,8 @@ bal_hold_grow (const BalJob *job,
   };
 
   self.mark_host_bytes = host_bytes (&self);
+  self.end_us =
+    self.grew_us + STALL_MS * 1000 + (gint64)(bytes / SLOWEST_BYTES_PER_S) * G_USEC_PER_SEC;
   if (!grow (&self, &error))
     bal_report_warning (job->report, "the guest agent stopped while it was to hold memory (%s)",
                         error->message);

@@ -191,3 +191,9 @@ bal_journal_list (const char *root, const char *uuid, GError **error)
   g_ptr_array_sort (items, compare_items);
   return g_steal_pointer (&items);
 }
+
+gboolean
+bal_journal_entry_changes_sizes (const BalJournalEntry *self)
+{
+  return self->has_balloon || (self->virtio_mem && self->virtio_mem->len > 0);
+}

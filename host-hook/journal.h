@@ -89,6 +89,9 @@ void bal_journal_entry_add_virtio_mem (BalJournalEntry *self,
                                        guint64 original_kib,
                                        guint64 set_kib);
 
+/* TRUE when the release changed the domain's own sizes; a hold comes back by itself. */
+gboolean bal_journal_entry_changes_sizes (const BalJournalEntry *self);
+
 /* The JSON text of an entry and back; for tests and for `ballast status --json`. */
 char *bal_journal_entry_to_json (const BalJournalEntry *self);
 BalJournalEntry *bal_journal_entry_from_json (const char *text, gsize length_bytes, GError **error);

@@ -102,6 +102,6 @@ main (int argc, char **argv)
   if (cli.cancel && parse_leading_options (&cli, argv, &words, &error) && words)
     run_command (&cli, words, &error);
   if (error)
-    fprintf (stderr, "ballast: %s\n", error->message);
+    bal_say (stderr, "ballast: %s", error->message);
   return bal_failure_exit_code (error);
 }

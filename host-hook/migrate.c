@@ -5,53 +5,43 @@
 #include "host-hook/connection.h"
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
-#include "host-hook/give-back.h"
+#include "host-hook/migration.h"
+#include "host-hook/prepare.h"
 #include "host-hook/recover.h"
 #include "host-hook/release.h"
-#include "host-hook/transfer-stats.h"
 #include "host-hook/transfer.h"
 
-/* How long a job may linger after libvirt's call has failed, and libvirtd may take to restart. */
-#define SETTLE_MS 30000
-#define RECONNECT_MS 10000
-
-typedef struct
-{
-  const BalJob *job;
-  const BalMigrateOptions *options;
-  virConnectPtr source;
-  virConnectPtr destination; /* owned; NULL: out of reach, p2p only */
-  virDomainPtr domain;
-  gboolean source_local;
-  char uuid[VIR_UUID_STRING_BUFLEN];
-  BalSurvey survey;
-  BalPlan plan;
-  BalJournalEntry *entry; /* NULL: nothing was released */
-} Migration;
+/* Peer-to-peer migrations do without our own connection to the destination: plain ones make none,
+ * so this one may not cost them much. */
+#define OPTIONAL_CONNECT_MS 5000
 
 static void
-migration_clear (Migration *self)
+migration_clear (BalMigration *self)
 {
   bal_survey_clear (&self->survey);
   bal_plan_clear (&self->plan);
   g_clear_pointer (&self->entry, bal_journal_entry_free);
   g_clear_pointer (&self->destination, virConnectClose);
+  g_clear_pointer (&self->source, virConnectClose);
+  g_free (self->source_uri);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Migration, migration_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalMigration, migration_clear)
 
 static gboolean
-needs_no_destination (const BalMigrateOptions *options)
+connect_destination (BalMigration *self, GError **error)
 {
-  return (options->flags & VIR_MIGRATE_PEER2PEER) || options->direct;
-}
-
-static gboolean
-connect_destination (Migration *self, GError **error)
-{
+  const char *uri = self->options->destination_uri;
   g_autoptr (GError) failure = NULL;
 
-  self->destination = bal_connection_open (self->options->destination_uri, &failure);
-  if (self->destination || needs_no_destination (self->options))
+  if ((self->options->flags & VIR_MIGRATE_PEER2PEER) || self->options->direct)
+    {
+      /* NB: before that thread starts, which may outlive this function. */
+      bal_cancel_arm (self->job->cancel);
+      self->destination = bal_connection_open_within (uri, OPTIONAL_CONNECT_MS);
+      return TRUE;
+    }
+  self->destination = bal_connection_open (uri, &failure);
+  if (self->destination)
     return TRUE;
   g_propagate_prefixed_error (error, g_steal_pointer (&failure),
                               "The domain stays as it was, nothing was released: ");
@@ -61,7 +51,7 @@ connect_destination (Migration *self, GError **error)
 /* A definition alone has no memory to send, and a post-copy migration that is resumed has been
  * planned already. */
 static const char *
-why_plain (const Migration *self)
+why_plain (const BalMigration *self)
 {
   if (self->options->flags & VIR_MIGRATE_OFFLINE)
     return "an offline migration sends no memory";
@@ -73,7 +63,7 @@ why_plain (const Migration *self)
 }
 
 static void
-say_nothing_released (Migration *self, const char *why, gboolean is_warning)
+say_nothing_released (BalMigration *self, const char *why, gboolean is_warning)
 {
   bal_report_summary (self->job->report)->why_nothing = g_strdup (why);
   if (is_warning)
@@ -82,7 +72,7 @@ say_nothing_released (Migration *self, const char *why, gboolean is_warning)
 
 /* Other mechanisms do without, but somebody installed this agent and it does not work. */
 static void
-warn_of_bad_agent (Migration *self)
+warn_of_bad_agent (BalMigration *self)
 {
   const char *problem = self->survey.facts.agent_problem;
 
@@ -91,8 +81,20 @@ warn_of_bad_agent (Migration *self)
     bal_report_warning (self->job->report, "%s", problem);
 }
 
+/* Where a guest's sizes have to be at the destination what they are now. The last one: libvirt
+ * makes the destination's persistent definition of the live one when there is no other. */
 static gboolean
-survey_and_plan (Migration *self)
+sizes_must_stay (const BalMigration *self)
+{
+  const BalMigrateOptions *options = self->options;
+
+  return options->has_destination_xml || (options->flags & VIR_MIGRATE_PAUSED)
+         || ((options->flags & VIR_MIGRATE_PERSIST_DEST)
+             && virDomainIsPersistent (self->domain) != 1);
+}
+
+static gboolean
+survey_and_plan (BalMigration *self)
 {
   BalSummary *summary = bal_report_summary (self->job->report);
   g_autoptr (GError) error = NULL;
@@ -101,18 +103,16 @@ survey_and_plan (Migration *self)
     .domain = self->domain,
     .source_local = self->source_local,
     .destination_reachable = self->destination != NULL,
-    .sizes_must_stay =
-      self->options->has_destination_xml || (self->options->flags & VIR_MIGRATE_PAUSED),
+    .sizes_must_stay = sizes_must_stay (self),
     .config = self->job->config,
   };
 
   bal_report_phase (self->job->report, BAL_PHASE_SURVEY);
-  if (!bal_survey_take (&request, &self->survey, &error))
+  if (!bal_prepare (self->job, &request, &self->survey, &self->plan, &error))
     {
       say_nothing_released (self, error->message, TRUE);
       return FALSE;
     }
-  bal_plan_make (&self->survey.facts, &self->job->config->policy, &self->plan);
   warn_of_bad_agent (self);
   summary->gain_bytes = self->plan.gain_bytes;
   summary->headroom_bytes = self->plan.headroom_bytes;
@@ -122,20 +122,13 @@ survey_and_plan (Migration *self)
   return self->plan.steps->len > 0;
 }
 
-static BalJournalEntry *
-make_entry (Migration *self, GError **error)
-{
-  g_autofree char *source_uri = virConnectGetURI (self->source);
-
-  return bal_release_entry (self->job->root, &self->survey, &self->plan, source_uri,
-                            self->options->destination_uri, self->options->destination_name, error);
-}
-
 static void
-release (Migration *self)
+release (BalMigration *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (BalJournalEntry) entry = make_entry (self, &error);
+  g_autoptr (BalJournalEntry) entry =
+    bal_release_entry (self->job->root, &self->survey, &self->plan, self->source_uri,
+                       self->options->destination_uri, self->options->destination_name, &error);
   BalRelease release = {.job = self->job,
                         .domain = self->domain,
                         .survey = &self->survey,
@@ -144,208 +137,17 @@ release (Migration *self)
                         .has_journal = self->source_local};
 
   bal_report_phase (self->job->report, BAL_PHASE_RELEASE);
-  if (entry && bal_release_run (&release, &error))
-    self->entry = g_steal_pointer (&entry);
-  else
+  if (!entry || !bal_release_run (&release, &error))
     say_nothing_released (self, error->message, TRUE);
-}
-
-/* Only ever makes the journal less precise: without this stage `recover` looks here first. */
-static void
-note_stage (Migration *self, BalJournalStage stage)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!self->entry)
-    return;
-  self->entry->stage = stage;
-  if (self->source_local && !bal_journal_save (self->job->root, self->entry, &error))
-    bal_report_warning (self->job->report, "%s", error->message);
-}
-
-static void
-forget_entry (Migration *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (self->source_local && !bal_journal_remove (self->job->root, self->entry, &error))
-    bal_report_warning (self->job->report, "%s", error->message);
-}
-
-static gboolean
-give_back_at (Migration *self, virDomainPtr domain, gboolean is_local, GError **error)
-{
-  BalGiveBack give_back = {.job = self->job,
-                           .domain = domain,
-                           .is_local = is_local,
-                           .agent = self->survey.agent};
-
-  bal_report_phase (self->job->report, BAL_PHASE_GIVE_BACK);
-  if (!self->entry)
-    return TRUE;
-  note_stage (self, BAL_JOURNAL_RESTORING);
-  if (!bal_give_back (&give_back, self->entry, error))
-    return FALSE;
-  BAL_BREAKPOINT ("given-back");
-  forget_entry (self);
-  return TRUE;
-}
-
-/* Nobody here can reach the guest, so only a hold was planned, and that ends by itself. */
-static gboolean
-leave_to_guest (Migration *self, const char *why)
-{
-  if (!self->entry)
-    return TRUE;
-  bal_report_warning (self->job->report,
-                      "%s, the guest takes its held memory back by itself within %u s", why,
-                      BAL_HOLD_LEASE_DEFAULT_MS / 1000);
-  forget_entry (self);
-  return TRUE;
-}
-
-static gboolean
-give_back_at_destination (Migration *self, virDomainPtr migrated, GError **error)
-{
-  BalDomainState state;
-
-  g_clear_pointer (&self->survey.agent, bal_agent_client_free);
-  if (!migrated)
-    return leave_to_guest (self, "The destination's libvirt cannot be reached from here");
-  if (self->options->flags & VIR_MIGRATE_PAUSED)
-    return leave_to_guest (self, "The guest is suspended; when it runs again");
-  state = self->entry ? bal_recover_wait_for_job (self->destination, self->uuid, SETTLE_MS)
-                      : BAL_DOMAIN_RUNNING;
-  if (state == BAL_DOMAIN_RUNNING)
-    return give_back_at (self, migrated, bal_connection_is_local (self->destination), error);
-  g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
-               "Domain \"%s\" has moved to %s but does not run there, so its memory waits: run "
-               "`ballast recover %s` when it runs",
-               self->entry->domain_name, self->options->destination_uri, self->entry->domain_name);
-  return FALSE;
-}
-
-/* Gives libvirtd the time to come back when it is being restarted. Returns a connection of the
- * caller's. */
-static virConnectPtr
-reconnect (virConnectPtr connection, const char *uri)
-{
-  gint64 end_us = g_get_monotonic_time () + RECONNECT_MS * 1000;
-  virConnectPtr fresh = NULL;
-
-  if (connection && virConnectIsAlive (connection) > 0)
-    {
-      virConnectRef (connection);
-      return connection;
-    }
-  while (!fresh && g_get_monotonic_time () < end_us)
-    {
-      fresh = bal_connection_open (uri, NULL);
-      if (!fresh)
-        g_usleep (G_USEC_PER_SEC / 4);
-    }
-  return fresh;
-}
-
-/* What is known of both ends after libvirt said that the migration failed. */
-typedef struct
-{
-  virConnectPtr source;
-  virConnectPtr destination;
-  BalDomainState at_source;
-  BalDomainState at_destination;
-} Ends;
-
-static void
-ends_clear (Ends *self)
-{
-  g_clear_pointer (&self->source, virConnectClose);
-  g_clear_pointer (&self->destination, virConnectClose);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Ends, ends_clear)
-
-static Ends
-look_at_ends (Migration *self)
-{
-  g_autofree char *source_uri = virConnectGetURI (self->source);
-  Ends ends = {.source = reconnect (self->source, source_uri),
-               .at_destination = BAL_DOMAIN_UNKNOWN};
-
-  ends.at_source = bal_recover_wait_for_job (ends.source, self->uuid, SETTLE_MS);
-  if (ends.at_source == BAL_DOMAIN_RUNNING)
-    return ends;
-  ends.destination = reconnect (self->destination, self->options->destination_uri);
-  ends.at_destination = bal_recover_wait_for_job (ends.destination, self->uuid, SETTLE_MS);
-  return ends;
-}
-
-static gboolean
-fail_as (
-  const Migration *self, BalExitCode code, const GError *failure, const char *stand, GError **error)
-{
-  if (bal_cancel_requested (self->job->cancel) && code == BAL_EXIT_FAILED)
-    code = BAL_EXIT_INTERRUPTED;
-  g_set_error (error, BAL_FAILURE, code, "%s; %s", failure->message, stand);
-  return FALSE;
-}
-
-static gboolean
-fail_at_source (Migration *self, const Ends *ends, const GError *failure, GError **error)
-{
-  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (ends->source, self->uuid);
-  g_autoptr (GError) not_restored = NULL;
-
-  if (!domain)
-    return fail_as (self, BAL_EXIT_UNKNOWN, failure, "the source's libvirt does not answer", error);
-  if (!give_back_at (self, domain, self->source_local, &not_restored))
-    return fail_as (self, BAL_EXIT_NOT_RESTORED, failure, not_restored->message, error);
-  return fail_as (self, BAL_EXIT_FAILED, failure,
-                  self->entry ? "the guest runs on where it was and has its memory back"
-                              : "the guest runs on where it was with its memory",
-                  error);
-}
-
-static gboolean
-finish_despite (Migration *self, const Ends *ends, const GError *failure, GError **error)
-{
-  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (ends->destination, self->uuid);
-
-  bal_report_warning (self->job->report,
-                      "the guest runs at the destination although libvirt said: %s",
-                      failure->message);
-  return give_back_at_destination (self, domain, error);
-}
-
-static gboolean
-settle_failure (Migration *self, const GError *failure, GError **error)
-{
-  g_auto (Ends) ends = look_at_ends (self);
-
-  if (ends.at_source == BAL_DOMAIN_RUNNING)
-    return fail_at_source (self, &ends, failure, error);
-  if (ends.at_source == BAL_DOMAIN_GONE && ends.at_destination == BAL_DOMAIN_RUNNING)
-    return finish_despite (self, &ends, failure, error);
-  if (ends.at_source == BAL_DOMAIN_POSTCOPY_FAILED)
-    return fail_as (self, BAL_EXIT_UNKNOWN, failure,
-                    "the guest waits in a failed post-copy: resume it with --postcopy-resume, then "
-                    "run `ballast recover`",
-                    error);
-  if (ends.at_source == BAL_DOMAIN_PAUSED && !self->entry)
-    return fail_as (self, BAL_EXIT_FAILED, failure, "the guest is paused where it was", error);
-  if (ends.at_source == BAL_DOMAIN_PAUSED)
-    return fail_as (self, BAL_EXIT_NOT_RESTORED, failure,
-                    "the guest is paused where it was: resume it, then run `ballast recover`",
-                    error);
-  return fail_as (self, BAL_EXIT_UNKNOWN, failure,
-                  "where the guest runs is not known: see `ballast status`, `ballast recover`",
-                  error);
+  else if (!bal_release_drop_if_nothing (&release))
+    self->entry = g_steal_pointer (&entry);
 }
 
 /* Interrupted before libvirt was asked to migrate. */
 static gboolean
-stop_before_transfer (Migration *self, GError **error)
+stop_before_transfer (BalMigration *self, GError **error)
 {
-  if (!give_back_at (self, self->domain, self->source_local, error))
+  if (!bal_outcome_stayed (self, error))
     return FALSE;
   g_set_error (error, BAL_FAILURE, BAL_EXIT_INTERRUPTED,
                "Interrupted before the migration began; the guest runs on where it was with its "
@@ -353,54 +155,80 @@ stop_before_transfer (Migration *self, GError **error)
   return FALSE;
 }
 
+/* The release of the post-copy migration that was resumed. */
 static gboolean
-transfer (Migration *self, GError **error)
+settle_resumed (BalMigration *self, GError **error)
 {
-  g_autoptr (virDomain) migrated = NULL;
+  BalRecover recover = {.job = self->job,
+                        .connection = self->source,
+                        .is_local = self->source_local};
+  g_autoptr (GPtrArray) items =
+    self->source_local ? bal_journal_list (self->job->root, self->uuid, error) : NULL;
+
+  for (guint i = 0; items && i < items->len; i++)
+    {
+      const BalJournalItem *item = g_ptr_array_index (items, i);
+      g_autofree char *what = NULL;
+
+      if (item->entry && !bal_recover_entry (&recover, item->entry, &what, error))
+        return FALSE;
+    }
+  return items || !self->source_local;
+}
+
+static gboolean
+transfer (BalMigration *self, GError **error)
+{
   g_autoptr (GError) failure = NULL;
+  gboolean holds = self->entry && self->entry->hold_token;
   BalTransfer transfer = {.job = self->job,
                           .options = self->options,
                           .source = self->source,
                           .destination = self->destination,
                           .domain = self->domain,
                           .agent = &self->survey.agent,
-                          .holds = self->entry && self->entry->hold_token};
+                          .lease_ms = holds ? self->survey.agent_lease_ms : 0};
   gboolean ok;
 
-  note_stage (self, BAL_JOURNAL_MIGRATING);
+  bal_migration_note_stage (self, BAL_JOURNAL_MIGRATING);
   BAL_BREAKPOINT ("migrating");
   bal_report_phase (self->job->report, BAL_PHASE_MIGRATE);
-  ok = bal_transfer_run (&transfer, &migrated, &failure);
+  ok = bal_transfer_run (&transfer, &failure);
   bal_report_phases_end (self->job->report);
   BAL_BREAKPOINT ("transferred");
   if (!ok)
-    return settle_failure (self, failure, error);
-  bal_transfer_stats (self->domain, migrated, bal_report_summary (self->job->report));
-  return give_back_at_destination (self, migrated, error);
+    return bal_outcome_failed (self, failure, error);
+  return bal_outcome_moved (self, error)
+         && (!(self->options->flags & VIR_MIGRATE_POSTCOPY_RESUME) || settle_resumed (self, error));
 }
 
-static gboolean
-settle_earlier (Migration *self, GError **error)
+/* Why an earlier release of this domain keeps a new one from being made, or NULL. */
+static const char *
+settle_earlier (BalMigration *self)
 {
   BalRecover recover = {.job = self->job,
                         .connection = self->source,
                         .is_local = self->source_local};
+  g_autoptr (GError) error = NULL;
   gboolean found;
 
   if (bal_domain_state (self->source, self->uuid) != BAL_DOMAIN_RUNNING)
-    return TRUE;
-  if (!bal_recover_domain (&recover, self->domain, &found, error))
-    return FALSE;
+    return NULL;
+  if (!bal_recover_domain (&recover, self->domain, &found, &error))
+    {
+      bal_report_warning (self->job->report, "%s", error->message);
+      return "an earlier release of this domain is not settled";
+    }
   if (found)
     bal_report_warning (self->job->report,
                         "memory that an earlier release had left was given back first");
-  return TRUE;
+  return NULL;
 }
 
 /* Without a lock nothing may be released, but a plain migration may be made; unless somebody else
  * is at work on the domain. */
 static gboolean
-take_lock (Migration *self, BalDomainLock **lock, const char **plain, GError **error)
+take_lock (BalMigration *self, BalDomainLock **lock, char **problem, GError **error)
 {
   g_autoptr (GError) failure = NULL;
 
@@ -413,10 +241,7 @@ take_lock (Migration *self, BalDomainLock **lock, const char **plain, GError **e
       return FALSE;
     }
   if (failure)
-    {
-      bal_report_warning (self->job->report, "%s", failure->message);
-      *plain = "the domain's lock cannot be taken";
-    }
+    *problem = g_strdup (failure->message);
   return TRUE;
 }
 
@@ -427,23 +252,29 @@ bal_migrate (const BalJob *job,
              const BalMigrateOptions *options,
              GError **error)
 {
-  g_auto (Migration) self = {.job = job,
-                             .options = options,
-                             .source = source,
-                             .domain = domain,
-                             .source_local = bal_connection_is_local (source)};
+  g_auto (BalMigration) self = {.job = job,
+                                .options = options,
+                                .source = source,
+                                .domain = domain,
+                                .source_uri = virConnectGetURI (source),
+                                .source_local = bal_connection_is_local (source)};
   g_autoptr (BalDomainLock) lock = NULL;
+  g_autofree char *problem = NULL;
   const char *plain = why_plain (&self);
 
+  virConnectRef (source);
   if (virDomainGetUUIDString (domain, self.uuid) < 0)
     return bal_failure_libvirt (error, BAL_EXIT_NOT_FOUND, "The domain has no UUID");
-  if (!connect_destination (&self, error) || !take_lock (&self, &lock, &plain, error))
+  if (!connect_destination (&self, error))
     return FALSE;
-  if (!plain && !settle_earlier (&self, error))
+  bal_cancel_arm (job->cancel);
+  if (!take_lock (&self, &lock, &problem, error))
     return FALSE;
 
   if (plain)
     say_nothing_released (&self, plain, FALSE);
+  else if (problem || (problem = g_strdup (settle_earlier (&self))))
+    say_nothing_released (&self, problem, TRUE);
   else if (survey_and_plan (&self) && !bal_cancel_requested (job->cancel))
     release (&self);
   if (bal_cancel_requested (job->cancel))

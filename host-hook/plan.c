@@ -199,7 +199,9 @@ plan_virtio_mem (Planning *self)
   if (facts->sizes_must_stay || !facts->destination_reachable)
     {
       note (self, BAL_MECHANISM_VIRTIO_MEM,
-            facts->sizes_must_stay ? "--xml and --suspend ask for the sizes as they are"
+            facts->sizes_must_stay ? "this migration needs the sizes as they are (--xml, "
+                                     "--suspend, or --persistent of a transient "
+                                     "domain)"
                                    : "the destination's libvirt cannot be reached from here");
       return;
     }
@@ -244,7 +246,9 @@ why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
   if (facts->has_hugepages)
     return "the balloon frees nothing of huge page backing";
   if (facts->sizes_must_stay)
-    return "--xml and --suspend ask for the sizes as they are";
+    return "this migration needs the sizes as they are (--xml, --suspend, or --persistent of a "
+           "transient "
+           "domain)";
   if (!facts->destination_reachable)
     return "the destination's libvirt cannot be reached from here";
   if (facts->virtio_mem && facts->virtio_mem->len > 0)

@@ -56,7 +56,7 @@ typedef struct
 typedef struct
 {
   gboolean running;               /* the guest's processors run: it can answer */
-  gboolean sizes_must_stay;       /* --xml or --suspend: only a hold comes back by itself */
+  gboolean sizes_must_stay;       /* only a hold, which comes back by itself, may be used */
   gboolean destination_reachable; /* this program can give memory back there */
   gboolean source_local;          /* pagemap and the agent's socket are on this host */
   gboolean has_vfio;

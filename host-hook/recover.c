@@ -108,44 +108,86 @@ settle_here (const BalRecover *self, const BalJournalEntry *entry, char **what, 
   return TRUE;
 }
 
+/* The tag travelled with the copy that memory was released of: without it sizes that happen to be
+ * the released ones are somebody's. */
 static gboolean
-settle_there (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+settle_copy_there (const BalRecover *self,
+                   virConnectPtr destination,
+                   const BalJournalEntry *entry,
+                   char **what,
+                   GError **error)
 {
-  g_autoptr (GError) failure = NULL;
-  g_autoptr (virConnect) destination = bal_connection_open (entry->dest_uri, &failure);
-  g_autoptr (virDomain) domain = NULL;
-  BalDomainState state = destination
-                           ? bal_recover_wait_for_job (destination, entry->uuid, JOB_WAIT_MS)
-                           : BAL_DOMAIN_UNKNOWN;
+  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (destination, entry->uuid);
+  g_autoptr (BalJournalEntry) tag = NULL;
 
-  if (state == BAL_DOMAIN_GONE)
-    {
-      *what = g_strdup_printf ("Domain \"%s\" runs at neither end any more", entry->domain_name);
-      return TRUE;
-    }
-  if (state != BAL_DOMAIN_RUNNING)
-    return must_wait (error, entry, state);
-  domain = virDomainLookupByUUIDString (destination, entry->uuid);
   if (!domain)
     return must_wait (error, entry, BAL_DOMAIN_UNKNOWN);
+  if (bal_journal_entry_changes_sizes (entry))
+    {
+      if (!bal_give_back_record_from_tag (self->job, domain, &tag, error))
+        return FALSE;
+      if (!tag || g_strcmp0 (tag->migration_id, entry->migration_id) != 0)
+        {
+          *what = g_strdup_printf ("Domain \"%s\" was settled at %s before", entry->domain_name,
+                                   entry->dest_uri);
+          return TRUE;
+        }
+    }
   *what = g_strdup_printf ("Domain \"%s\" has its memory back at %s", entry->domain_name,
                            entry->dest_uri);
   return give_back (self, domain, bal_connection_is_local (destination), entry, error);
 }
 
 static gboolean
+settle_there (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+{
+  g_autoptr (virConnect) destination = bal_connection_open (entry->dest_uri, NULL);
+  BalDomainState state = destination
+                           ? bal_recover_wait_for_job (destination, entry->uuid, JOB_WAIT_MS)
+                           : BAL_DOMAIN_UNKNOWN;
+
+  if (state == BAL_DOMAIN_GONE)
+    {
+      *what = g_strdup_printf ("Domain \"%s\" runs at neither end any more; `ballast restore` on "
+                               "its host helps if it went on from there",
+                               entry->domain_name);
+      return TRUE;
+    }
+  if (state != BAL_DOMAIN_RUNNING)
+    return must_wait (error, entry, state);
+  return settle_copy_there (self, destination, entry, what, error);
+}
+
+/* No hold outlives its deadline, wherever the guest is. */
+static gboolean
+has_ended_by_itself (const BalRecover *self, const BalJournalEntry *entry)
+{
+  gint64 age_us = g_get_real_time () - entry->created_us;
+
+  return !bal_journal_entry_changes_sizes (entry)
+         && age_us > (gint64)self->job->config->hold_deadline_ms * 1000;
+}
+
+static gboolean
 settle (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
 {
-  BalDomainState state = bal_recover_wait_for_job (self->connection, entry->uuid, JOB_WAIT_MS);
+  BalDomainState state;
 
+  if (has_ended_by_itself (self, entry))
+    {
+      *what =
+        g_strdup_printf ("Domain \"%s\" has taken its memory back by itself", entry->domain_name);
+      return TRUE;
+    }
+  state = bal_recover_wait_for_job (self->connection, entry->uuid, JOB_WAIT_MS);
   if (state == BAL_DOMAIN_RUNNING)
     return settle_here (self, entry, what, error);
   if (state != BAL_DOMAIN_GONE)
     return must_wait (error, entry, state);
   if (entry->dest_uri)
     return settle_there (self, entry, what, error);
-  *what = g_strdup_printf ("Domain \"%s\" does not run here any more; if it went elsewhere, its "
-                           "metadata tells its sizes there",
+  *what = g_strdup_printf ("Domain \"%s\" does not run here any more; `ballast restore` gives its "
+                           "memory back on the host where it runs",
                            entry->domain_name);
   return TRUE;
 }

@@ -13,24 +13,6 @@
 /* A guest driver that moved nothing for so long is not going to. */
 #define STALL_MS 3000
 
-/* One call to the agent trims for about a second, drop_caches for some more. */
-#define TRIM_TIMEOUT_MS 20000
-
-static gboolean
-has_step (const BalPlan *plan, BalMechanism mechanism)
-{
-  for (guint i = 0; i < plan->steps->len; i++)
-    if (g_array_index (plan->steps, BalPlanStep, i).mechanism == mechanism)
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
-changes_sizes (const BalJournalEntry *entry)
-{
-  return entry->has_balloon || (entry->virtio_mem && entry->virtio_mem->len > 0);
-}
-
 static void
 enter_step (BalJournalEntry *entry, const BalPlanStep *step)
 {
@@ -127,7 +109,8 @@ write_originals (BalRelease *self, GError **error)
   if (!save_entry (self, BAL_JOURNAL_RELEASING, error))
     return FALSE;
   BAL_BREAKPOINT ("journal-written");
-  if (changes_sizes (self->entry) && !bal_release_write_tag (self->domain, self->entry, error))
+  if (bal_journal_entry_changes_sizes (self->entry)
+      && !bal_release_write_tag (self->domain, self->entry, error))
     {
       if (self->has_journal)
         bal_journal_remove (self->job->root, self->entry, NULL);
@@ -135,30 +118,6 @@ write_originals (BalRelease *self, GError **error)
     }
   BAL_BREAKPOINT ("tag-written");
   return TRUE;
-}
-
-static void
-trim_page_cache (BalRelease *self, const BalPlanStep *step)
-{
-  BalSummary *summary = bal_report_summary (self->job->report);
-  guint64 *trimmed_bytes = &summary->released_bytes[BAL_MECHANISM_TRIM];
-
-  while (*trimmed_bytes < step->bytes && !bal_cancel_requested (self->job->cancel))
-    {
-      g_autoptr (GError) error = NULL;
-      g_auto (BalTrim) trim = {0};
-
-      if (!bal_agent_client_trim (self->survey->agent, step->bytes - *trimmed_bytes,
-                                  TRIM_TIMEOUT_MS, &trim, &error))
-        {
-          bal_report_warning (self->job->report, "the page cache could not be trimmed (%s)",
-                              error->message);
-          return;
-        }
-      if (trim.trimmed_bytes == 0)
-        return;
-      *trimmed_bytes += trim.trimmed_bytes;
-    }
 }
 
 typedef struct
@@ -245,7 +204,6 @@ run_step (BalRelease *self, const BalPlanStep *step)
   switch (step->mechanism)
     {
     case BAL_MECHANISM_TRIM:
-      trim_page_cache (self, step);
       break;
     case BAL_MECHANISM_HOLD:
       run_hold (self, step);
@@ -262,15 +220,16 @@ run_step (BalRelease *self, const BalPlanStep *step)
                         bal_mechanism_name (step->mechanism), error->message);
 }
 
-/* What the guest really gave up may be less than was planned, and a give-back trusts these values.
- */
+/* What the guest really gave up may be less than was planned, and a give-back trusts these values:
+ * so they are written as soon as they are known. */
 static void
-write_results (BalRelease *self)
+write_results (BalRelease *self, BalJournalStage stage)
 {
   g_autoptr (GError) error = NULL;
 
-  if ((changes_sizes (self->entry) && !bal_release_write_tag (self->domain, self->entry, &error))
-      || !save_entry (self, BAL_JOURNAL_RELEASED, &error))
+  if ((bal_journal_entry_changes_sizes (self->entry)
+       && !bal_release_write_tag (self->domain, self->entry, &error))
+      || !save_entry (self, stage, &error))
     bal_report_warning (self->job->report, "what was released could not be written down (%s)",
                         error->message);
 }
@@ -278,15 +237,53 @@ write_results (BalRelease *self)
 gboolean
 bal_release_run (BalRelease *self, GError **error)
 {
-  g_assert (
-    self->survey->agent
-    || !(has_step (self->plan, BAL_MECHANISM_HOLD) || has_step (self->plan, BAL_MECHANISM_TRIM)));
   if (!write_originals (self, error))
     return FALSE;
   for (guint i = 0; i < self->plan->steps->len; i++)
-    if (!bal_cancel_requested (self->job->cancel))
-      run_step (self, &g_array_index (self->plan->steps, BalPlanStep, i));
-  write_results (self);
+    {
+      const BalPlanStep *step = &g_array_index (self->plan->steps, BalPlanStep, i);
+
+      if (bal_cancel_requested (self->job->cancel))
+        break;
+      run_step (self, step);
+      if (step->alias)
+        write_results (self, BAL_JOURNAL_RELEASING);
+    }
+  write_results (self, BAL_JOURNAL_RELEASED);
   BAL_BREAKPOINT ("released");
+  return TRUE;
+}
+
+static gboolean
+released_nothing (const BalRelease *self)
+{
+  const BalSummary *summary = bal_report_summary (self->job->report);
+  const BalJournalEntry *entry = self->entry;
+
+  if (summary->released_bytes[BAL_MECHANISM_HOLD] > 0
+      || (entry->has_balloon && entry->balloon_set_kib != entry->balloon_original_kib))
+    return FALSE;
+  for (guint i = 0; entry->virtio_mem && i < entry->virtio_mem->len; i++)
+    {
+      const BalJournalVirtioMem *device =
+        &g_array_index (entry->virtio_mem, BalJournalVirtioMem, i);
+
+      if (device->set_kib != device->original_kib)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+bal_release_drop_if_nothing (BalRelease *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!released_nothing (self))
+    return FALSE;
+  if ((bal_journal_entry_changes_sizes (self->entry)
+       && !bal_release_write_tag (self->domain, NULL, &error))
+      || (self->has_journal && !bal_journal_remove (self->job->root, self->entry, &error)))
+    bal_report_warning (self->job->report, "%s", error->message);
   return TRUE;
 }

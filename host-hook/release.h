@@ -7,7 +7,7 @@
  * hold needs no metadata: the agent gives back by itself when nobody asks for it any more.
  *
  * Ownership: the entry that bal_release_entry() makes is the caller's, as is what the BalRelease
- * points to.
+ * points to. The plan's page cache step is not carried out here, see prepare.h.
  * Failure: bal_release_run() fails only when the originals could not be written down; then nothing
  * was released. A mechanism that gives less than planned is a warning.
  */
@@ -42,6 +42,9 @@ BalJournalEntry *bal_release_entry (const char *root,
 /* Stops early when the job is cancelled; whoever called then gives back. Bytes released go into the
  * report's summary. */
 gboolean bal_release_run (BalRelease *self, GError **error);
+
+/* When all that was tried released nothing: takes journal entry and tag out again. TRUE when so. */
+gboolean bal_release_drop_if_nothing (BalRelease *self);
 
 /* Puts @entry's sizes into the live domain's metadata, or takes them out when @entry is NULL. */
 gboolean bal_release_write_tag (virDomainPtr domain, const BalJournalEntry *entry, GError **error);

@@ -56,6 +56,20 @@ clear_line (BalReport *self)
 }
 
 void
+bal_say (FILE *stream, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *shown = NULL;
+  va_list arguments;
+
+  va_start (arguments, format);
+  text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  shown = bal_escape_whole (text);
+  fprintf (stream, "%s\n", shown);
+}
+
+void
 bal_report_warning (BalReport *self, const char *format, ...)
 {
   va_list arguments;
@@ -65,7 +79,7 @@ bal_report_warning (BalReport *self, const char *format, ...)
   sentence = g_strdup_vprintf (format, arguments);
   va_end (arguments);
   clear_line (self);
-  fprintf (stderr, "ballast: warning: %s\n", sentence);
+  bal_say (stderr, "ballast: warning: %s", sentence);
   g_ptr_array_add (self->warnings, sentence);
 }
 
@@ -121,8 +135,8 @@ print_released (const BalSummary *summary)
 
   if (total_released (summary) == 0)
     {
-      printf ("  released    nothing%s%s\n", summary->why_nothing ? ": " : "",
-              summary->why_nothing ? summary->why_nothing : "");
+      bal_say (stdout, "  released    nothing%s%s", summary->why_nothing ? ": " : "",
+               summary->why_nothing ? summary->why_nothing : "");
       return;
     }
   printf ("  released    %s (free and backed by the host: %s)", total, gain);
@@ -143,7 +157,7 @@ print_text (const BalSummary *summary, const char *outcome)
   g_autofree char *headroom = bal_format_bytes (summary->headroom_bytes);
   g_autofree char *downtime = bal_format_duration_ms (summary->downtime_ms);
 
-  printf ("%s\n", outcome);
+  bal_say (stdout, "%s", outcome);
   print_released (summary);
   printf ("  headroom    %s\n", headroom);
   if (summary->has_transfer)
@@ -217,6 +231,8 @@ print_json (BalReport *self, const char *outcome, const GError *failure)
   add_string_or_null (builder, "domain", self->summary.domain);
   add_string_or_null (builder, "destination-uri", self->summary.destination_uri);
   add_string_or_null (builder, "outcome", outcome);
+  json_builder_set_member_name (builder, "moved");
+  json_builder_add_boolean_value (builder, self->summary.moved);
   add_string_or_null (builder, "error", failure ? failure->message : NULL);
   add_member (builder, "exit-code", bal_failure_exit_code (failure));
   add_figures (builder, &self->summary);

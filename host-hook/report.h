@@ -12,6 +12,7 @@
 #include "host-hook/plan.h"
 
 #include <json-glib/json-glib.h>
+#include <stdio.h>
 
 G_BEGIN_DECLS
 
@@ -28,6 +29,7 @@ typedef enum
 typedef struct
 {
   char *domain;
+  gboolean moved;        /* the guest runs at the destination */
   char *destination_uri; /* NULL: no migration */
   guint64 gain_bytes;
   guint64 headroom_bytes;
@@ -62,6 +64,10 @@ void bal_report_phases_end (BalReport *self);
 
 /* Prints the summary; @outcome is a sentence, @failure NULL after a success. */
 void bal_report_finish (BalReport *self, const char *outcome, const GError *failure);
+
+/* One line of text with a newline; control characters in it, such as those that a domain's name may
+ * hold, are escaped. */
+void bal_say (FILE *stream, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /* Prints @root as JSON on stdout, indented. */
 void bal_print_json (JsonNode *root);

@@ -7,6 +7,9 @@
 
 #define POLL_INTERVAL_MS 50
 
+/* A guest that moves more slowly than this on the whole is not waited for to the end. */
+#define SLOWEST_KIB_PER_S (32u * 1024u)
+
 /* The balloon moves in pages; libvirt and QEMU round differently by less than this. */
 #define SAME_SIZE_KIB 1024
 
@@ -86,10 +89,16 @@ bal_size_set (const BalSize *self, guint64 kib, GError **error)
   return TRUE;
 }
 
+static guint64
+distance (guint64 a_kib, guint64 b_kib)
+{
+  return MAX (a_kib, b_kib) - MIN (a_kib, b_kib);
+}
+
 gboolean
 bal_size_same (guint64 a_kib, guint64 b_kib)
 {
-  return MAX (a_kib, b_kib) - MIN (a_kib, b_kib) < SAME_SIZE_KIB;
+  return distance (a_kib, b_kib) < SAME_SIZE_KIB;
 }
 
 static void
@@ -111,8 +120,8 @@ bal_size_settle (const BalSize *self,
                  guint64 *actual_kib,
                  GError **error)
 {
-  gint64 moved_us = g_get_monotonic_time ();
-  guint64 last_kib = G_MAXUINT64, requested_kib;
+  gint64 marked_us = g_get_monotonic_time (), end_us = G_MAXINT64;
+  guint64 marked_kib = G_MAXUINT64, requested_kib;
 
   while (TRUE)
     {
@@ -122,12 +131,19 @@ bal_size_settle (const BalSize *self,
         progress (*actual_kib, data);
       if (bal_size_same (*actual_kib, target_kib))
         return TRUE;
-      if (*actual_kib != last_kib)
-        moved_us = g_get_monotonic_time ();
-      if (g_get_monotonic_time () - moved_us > (gint64)stall_ms * 1000
-          || (cancel && bal_cancel_requested (cancel)))
+      if (marked_kib == G_MAXUINT64)
+        end_us =
+          marked_us + (gint64)stall_ms * 1000
+          + (gint64)(distance (*actual_kib, target_kib) / SLOWEST_KIB_PER_S) * G_USEC_PER_SEC;
+      if (marked_kib == G_MAXUINT64
+          || distance (*actual_kib, target_kib) + BAL_SIZE_PROGRESS_KIB <= marked_kib)
+        {
+          marked_us = g_get_monotonic_time ();
+          marked_kib = distance (*actual_kib, target_kib);
+        }
+      if (g_get_monotonic_time () - marked_us > (gint64)stall_ms * 1000
+          || g_get_monotonic_time () > end_us || (cancel && bal_cancel_requested (cancel)))
         return TRUE;
-      last_kib = *actual_kib;
       pause_ms (cancel, POLL_INTERVAL_MS);
     }
 }

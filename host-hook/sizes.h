@@ -17,6 +17,8 @@
 
 G_BEGIN_DECLS
 
+#define BAL_SIZE_PROGRESS_KIB (16u * 1024u)
+
 typedef struct
 {
   virDomainPtr domain;
@@ -39,8 +41,9 @@ gboolean bal_size_same (guint64 a_kib, guint64 b_kib);
 /* Called with each reading. */
 typedef void (*BalSizeProgress) (guint64 actual_kib, gpointer data);
 
-/* Waits until the guest has @target_kib, until it made no progress for @stall_ms, or until @cancel
- * (may be NULL). Gives the last reading in *@actual_kib. */
+/* Waits until the guest has @target_kib, until it came no nearer by BAL_SIZE_PROGRESS_KIB within
+ * @stall_ms, or until @cancel (may be NULL). So a guest that creeps, or moves to and fro, costs a
+ * bounded time. Gives the last reading in *@actual_kib. */
 gboolean bal_size_settle (const BalSize *self,
                           guint64 target_kib,
                           guint stall_ms,

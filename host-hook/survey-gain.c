@@ -64,9 +64,8 @@ count_by_pagemap (const BalSurveyRequest *request, BalSurvey *self, GError **err
 
   if (!bal_qmp_guest_map (request->domain, &map, error))
     return FALSE;
-  backing =
-    bal_backing_open (request->root, &self->qemu, (gconstpointer)map.segments->data,
-                      map.segments->len, error);
+  backing = bal_backing_open (request->root, &self->qemu, (gconstpointer)map.segments->data,
+                              map.segments->len, error);
   if (!backing
       || !bal_backing_count (backing, self->free_ranges ? self->free_ranges : map.ram, NULL,
                              &backed_bytes, error))

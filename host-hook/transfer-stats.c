@@ -8,7 +8,9 @@ read_stats (virDomainPtr domain, BalSummary *summary)
   unsigned long long sent_bytes = 0, downtime_ms = 0;
   int n_params = 0, type = VIR_DOMAIN_JOB_NONE;
 
-  if (virDomainGetJobStats (domain, &type, &params, &n_params, VIR_DOMAIN_JOB_STATS_COMPLETED) < 0
+  if (virDomainGetJobStats (domain, &type, &params, &n_params,
+                            VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED)
+        < 0
       || type == VIR_DOMAIN_JOB_NONE)
     return FALSE;
   summary->has_transfer =

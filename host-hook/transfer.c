@@ -24,7 +24,6 @@ typedef struct
 
   /* Written by the thread, read after it was joined. */
   gboolean ok;
-  virDomainPtr migrated;
   GError *error;
 } Call;
 
@@ -51,14 +50,15 @@ call_libvirt (Call *self)
 {
   const BalTransfer *transfer = self->transfer;
   const BalMigrateOptions *options = transfer->options;
+  g_autoptr (virDomain) migrated = NULL;
 
   if (is_peer_to_peer (options))
     return virDomainMigrateToURI3 (transfer->domain, options->destination_uri, options->params,
                                    (unsigned int)options->n_params, options->flags)
            == 0;
-  self->migrated = virDomainMigrate3 (transfer->domain, transfer->destination, options->params,
-                                      (unsigned int)options->n_params, options->flags);
-  return self->migrated != NULL;
+  migrated = virDomainMigrate3 (transfer->domain, transfer->destination, options->params,
+                                (unsigned int)options->n_params, options->flags);
+  return migrated != NULL;
 }
 
 static gpointer
@@ -88,13 +88,16 @@ keep_lease (Watch *self)
 {
   const BalTransfer *transfer = self->call->transfer;
   g_auto (BalHoldStatus) status = {0};
+  g_autoptr (GError) error = NULL;
   gint64 now_us = g_get_monotonic_time ();
 
-  if (!transfer->holds || !*transfer->agent || now_us - self->leased_us < LEASE_INTERVAL_US)
+  if (transfer->lease_ms == 0 || !*transfer->agent
+      || now_us - self->leased_us < MIN (LEASE_INTERVAL_US, (gint64)transfer->lease_ms * 1000 / 3))
     return;
   self->leased_us = now_us;
-  /* Silence is no news: the guest stands still for the switch-over, or runs at the destination. */
-  if (!bal_agent_client_hold_status (*transfer->agent, LEASE_TIMEOUT_MS, &status, NULL))
+  /* A late answer is no news: the guest is busy, throttled, or stands still for the switch-over. */
+  if (!bal_agent_client_hold_status (*transfer->agent, LEASE_TIMEOUT_MS, &status, &error)
+      && g_error_matches (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_UNREACHABLE))
     g_clear_pointer (transfer->agent, bal_agent_client_free);
 }
 
@@ -182,24 +185,13 @@ watch_passes (Call *call)
                                            g_atomic_rc_box_release);
 }
 
-static virDomainPtr
-find_migrated (const BalTransfer *self)
-{
-  char uuid[VIR_UUID_STRING_BUFLEN];
-
-  if (!self->destination || virDomainGetUUIDString (self->domain, uuid) < 0)
-    return NULL;
-  return virDomainLookupByUUIDString (self->destination, uuid);
-}
-
 gboolean
-bal_transfer_run (const BalTransfer *self, virDomainPtr *migrated, GError **error)
+bal_transfer_run (const BalTransfer *self, GError **error)
 {
   Call call = {.transfer = self, .done_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK)};
   GThread *thread;
   int watcher;
 
-  *migrated = NULL;
   if (call.done_fd < 0)
     {
       g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED, "Cannot start the migration: %s",
@@ -208,19 +200,18 @@ bal_transfer_run (const BalTransfer *self, virDomainPtr *migrated, GError **erro
     }
   call.pass = g_atomic_rc_box_new0 (gint);
   watcher = watch_passes (&call);
-  thread = g_thread_new ("migration", run_call, &call);
-  watch (&call);
-  g_thread_join (thread);
+  thread = g_thread_try_new ("migration", run_call, &call, &call.error);
+  if (thread)
+    {
+      watch (&call);
+      g_thread_join (thread);
+    }
   if (watcher >= 0)
     virConnectDomainEventDeregisterAny (self->source, watcher);
   g_atomic_rc_box_release (call.pass);
   close (call.done_fd);
 
   if (!call.ok)
-    {
-      g_propagate_error (error, call.error);
-      return FALSE;
-    }
-  *migrated = call.migrated ? call.migrated : find_migrated (self);
-  return TRUE;
+    g_propagate_error (error, call.error);
+  return call.ok;
 }

@@ -6,7 +6,7 @@
  * the caller's thread shows progress, keeps the guest agent's lease alive, switches to post-copy or
  * suspends when the options say so, and on a signal asks libvirt to abort the job.
  *
- * Ownership: borrows what BalTransfer points to. On success *@migrated is the caller's.
+ * Ownership: borrows what BalTransfer points to.
  * Failure: BAL_FAILURE with what libvirt said. What that means for the domain (it may run at either
  * end) is for the caller to find out.
  */
@@ -28,10 +28,9 @@ typedef struct
   virConnectPtr destination; /* NULL only for p2p and direct */
   virDomainPtr domain;
   BalAgentClient **agent; /* an open conversation, or NULL; freed and cleared when it breaks */
-  gboolean holds;         /* the agent holds memory: its lease wants renewing */
+  guint64 lease_ms;       /* of what the agent holds, to be renewed; 0: it holds nothing */
 } BalTransfer;
 
-/* *@migrated may stay NULL after a success, when there is no connection to the destination. */
-gboolean bal_transfer_run (const BalTransfer *self, virDomainPtr *migrated, GError **error);
+gboolean bal_transfer_run (const BalTransfer *self, GError **error);
 
 G_END_DECLS

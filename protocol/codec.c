@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK (bal - codec - error - quark, bal_codec_error)
+G_DEFINE_QUARK (bal_codec_error, bal_codec_error)
 
 JsonObject *
 bal_json_parse_line (const char *line, gsize length_bytes, GError **error)
@@ -44,8 +44,8 @@ is_harmless (gunichar c)
     }
 }
 
-char *
-bal_escape_for_display (const char *text)
+static char *
+escape (const char *text, gsize max_chars)
 {
   static const char ellipsis[] = "...";
   GString *out = g_string_new (NULL);
@@ -60,7 +60,7 @@ bal_escape_for_display (const char *text)
       gboolean is_plain = is_valid && is_harmless (c);
 
       chars += is_plain ? 1 : 4 * bytes;
-      if (chars > BAL_STRING_MAX_CHARS)
+      if (chars > max_chars)
         {
           g_string_truncate (out, cut_at);
           g_string_append (out, ellipsis);
@@ -71,9 +71,21 @@ bal_escape_for_display (const char *text)
       else
         for (gsize i = 0; i < bytes; i++)
           g_string_append_printf (out, "\\x%02x", (guchar)text[i]);
-      if (chars <= BAL_STRING_MAX_CHARS - strlen (ellipsis))
+      if (chars <= max_chars - strlen (ellipsis))
         cut_at = out->len;
       text += bytes;
     }
   return g_string_free (out, FALSE);
+}
+
+char *
+bal_escape_for_display (const char *text)
+{
+  return escape (text, BAL_STRING_MAX_CHARS);
+}
+
+char *
+bal_escape_whole (const char *text)
+{
+  return escape (text, G_MAXSIZE);
 }

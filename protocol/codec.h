@@ -6,9 +6,9 @@
  * hold, is the sentinel of guest-sync-delimited: it voids whatever stood before it in the line, so
  * that each end can find the beginning of a message after a torn one.
  *
- * The peer is hostile. Lines are parsed by a strict parser of our own into json-glib's nodes, because
- * json-glib 1.6 parses nested arrays by unbounded recursion, silently wraps integers and accepts
- * comments. Accepted is only valid UTF-8 without NUL, at most BAL_JSON_DEPTH_MAX deep, with
+ * The peer is hostile. Lines are parsed by a strict parser of our own into json-glib's nodes,
+ * because json-glib 1.6 parses nested arrays by unbounded recursion, silently wraps integers and
+ * accepts comments. Accepted is only valid UTF-8 without NUL, at most BAL_JSON_DEPTH_MAX deep, with
  * integers that fit gint64, one object, no duplicate member, nothing behind it.
  *
  * Ownership: a framer belongs to its creator. Strings and objects returned are the caller's.
@@ -70,5 +70,8 @@ char *bal_json_to_line (JsonObject *object, gboolean sentinel, gsize *length_byt
  * overrides and invisible characters become \xNN, byte by byte; cut to BAL_STRING_MAX_CHARS with
  * "..." at the end. Escaping twice is the same as once. */
 char *bal_escape_for_display (const char *text);
+
+/* The same without the cut, for text whose length is bounded otherwise. */
+char *bal_escape_whole (const char *text);
 
 G_END_DECLS

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK (bal - protocol - error - quark, bal_protocol_error)
+G_DEFINE_QUARK (bal_protocol_error, bal_protocol_error)
 
 static const char *const error_classes[] = {
   [BAL_PROTOCOL_ERROR_GENERIC] = "GenericError",

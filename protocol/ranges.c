@@ -3,7 +3,7 @@
 
 #include "protocol/limits.h"
 
-G_DEFINE_QUARK (bal - ranges - error - quark, bal_ranges_error)
+G_DEFINE_QUARK (bal_ranges_error, bal_ranges_error)
 
 struct _BalRanges
 {

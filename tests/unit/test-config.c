@@ -34,7 +34,7 @@ assert_defaults (const BalConfig *config)
   g_assert_cmpuint (config->policy.headroom_percent, ==, 5);
   g_assert_cmpint (config->policy.page_cache, ==, BAL_PAGE_CACHE_KEEP);
   g_assert_true (config->use_qmp);
-  g_assert_cmpuint (config->hold_deadline_ms, ==, 1800000);
+  g_assert_cmpuint (config->hold_deadline_ms, ==, 900000);
   g_assert_cmpuint (config->agent_timeout_ms, ==, 2000);
 }
 
