@@ -20,6 +20,7 @@ struct _BalHold
   BalHoldCore core;
   BalHolder holder;            /* pid 0 when there is none */
   BalHolderOrder order;        /* the newest one */
+  guint64 own_headroom_bytes;  /* what the guest's administrator wants left free at least */
   BalHolderReport last_report; /* where its memory lies */
   BalPressure *pressure;
   guint report_source_id;
@@ -183,7 +184,7 @@ default_headroom (const BalHold *self, guint64 *out, GError **error)
 static gboolean
 start (BalHold *self, const BalHoldArguments *arguments, GError **error)
 {
-  if (!check_settings (self, error) || !default_headroom (self, &self->order.headroom_bytes, error)
+  if (!check_settings (self, error) || !default_headroom (self, &self->own_headroom_bytes, error)
       || !bal_holder_spawn (self->root, &self->holder, error))
     return FALSE;
   bal_hold_core_start (&self->core, arguments->token, arguments->bytes);
@@ -206,8 +207,9 @@ bal_hold_request (BalHold *self, const BalHoldArguments *arguments, GError **err
     return FALSE;
   bal_hold_core_raise (&self->core, arguments->bytes);
   self->order.target_bytes = self->core.ordered_bytes;
+  self->order.headroom_bytes = self->own_headroom_bytes;
   if (arguments->has_headroom)
-    self->order.headroom_bytes = arguments->headroom_bytes;
+    self->order.headroom_bytes = MAX (self->own_headroom_bytes, arguments->headroom_bytes);
   if (arguments->has_deadline)
     deadline_ms = MIN (deadline_ms, arguments->deadline_ms);
   arm_timer (self, &self->deadline, deadline_ms, on_deadline);

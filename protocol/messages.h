@@ -183,7 +183,7 @@ typedef struct
 {
   guint64 bytes;          /* how much to hold altogether; rounded down to pages */
   gboolean has_headroom;
-  guint64 headroom_bytes; /* left free; without it the agent's default */
+  guint64 headroom_bytes; /* left free, when it is more than the agent's own */
   gboolean has_deadline;
   guint64 deadline_ms;    /* from now, BAL_HOLD_DEADLINE_MIN_MS to _MAX_MS; default the config's */
   char *token;            /* names the hold: the same token raises it, another one is HoldBusy */

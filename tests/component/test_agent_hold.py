@@ -101,6 +101,13 @@ def test_headroom_stops_the_hold(agent):
     assert (status["state"], status["reason"], status["held-bytes"]) == ("held", "headroom", 0)
 
 
+def test_host_cannot_ask_for_less_headroom_than_the_guest_wants(agent):
+    """More than a test machine has: whatever the host says, nothing may be held."""
+    host = agent("[hold]\nheadroom-min-mib=1000000\n").host
+    status = host.hold(16, headroom_bytes=0)
+    assert (status["state"], status["reason"], status["held-bytes"]) == ("held", "headroom", 0)
+
+
 def test_ranges_of_held_memory(held):
     status = held.host.status(ranges=True)
     ranges = status["ranges"]["ranges"]
