@@ -18,7 +18,6 @@ struct _BalAgentClient
   BalFramer *framer;
   gint64 last_id;      /* of the last request; a conversation's first one is random */
   gboolean needs_sync; /* a request may have gone out in part, or garbage came in */
-  BalProtocolError refusal;
 };
 
 void
@@ -27,12 +26,6 @@ bal_agent_client_free (BalAgentClient *self)
   bal_agent_transport_free (self->transport);
   bal_framer_free (self->framer);
   g_free (self);
-}
-
-BalProtocolError
-bal_agent_client_refusal (const BalAgentClient *self)
-{
-  return self->refusal;
 }
 
 static gint64
@@ -139,11 +132,8 @@ static void
 take_reply_error (BalAgentClient *self, const char *command, GError *failure, GError **error)
 {
   if (failure->domain == BAL_PROTOCOL_ERROR)
-    {
-      self->refusal = (BalProtocolError)failure->code;
-      g_set_error (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_REFUSED,
-                   "The guest agent refused %s: %s", command, failure->message);
-    }
+    g_set_error (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_REFUSED, "The guest agent refused %s: %s",
+                 command, failure->message);
   else
     {
       self->needs_sync = TRUE;

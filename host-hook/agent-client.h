@@ -38,7 +38,7 @@ typedef enum
                                   may help, calling again does not */
   BAL_AGENT_ERROR_TIMEOUT,     /* no answer in time */
   BAL_AGENT_ERROR_GARBAGE,     /* an answer that is none: not JSON, overlong, values out of range */
-  BAL_AGENT_ERROR_REFUSED,     /* the agent said no: see bal_agent_client_refusal() */
+  BAL_AGENT_ERROR_REFUSED,     /* the agent said no */
 } BalAgentError;
 
 typedef struct _BalAgentClient BalAgentClient;
@@ -58,9 +58,6 @@ BalAgentClient *bal_agent_client_open_fd (int fd, guint timeout_ms, GError **err
 
 void bal_agent_client_free (BalAgentClient *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalAgentClient, bal_agent_client_free)
-
-/* The class of the last BAL_AGENT_ERROR_REFUSED. */
-BalProtocolError bal_agent_client_refusal (const BalAgentClient *self);
 
 gboolean
 bal_agent_client_info (BalAgentClient *self, guint timeout_ms, BalGuestInfo *out, GError **error);

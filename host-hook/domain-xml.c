@@ -105,30 +105,7 @@ read_identity (const xmlNode *domain, BalDomainXml *self, GError **error)
   if (id != NULL && !g_ascii_string_to_signed (id, 10, -1, G_MAXINT32, &self->id, NULL))
     return fail_content (error, "id");
 
-  const xmlNode *memory = bal_xml_child (domain, "memory");
-  if (!read_size_kib (memory, &self->memory_kib, error))
-    return FALSE;
-  self->current_kib = self->memory_kib;
-  return read_optional_size_kib (bal_xml_child (domain, "currentMemory"), &self->current_kib,
-                                 error);
-}
-
-static void
-read_memory_backing (const xmlNode *domain, BalDomainXml *self)
-{
-  const xmlNode *backing = bal_xml_child (domain, "memoryBacking");
-  const xmlNode *source = bal_xml_child (backing, "source");
-
-  self->has_hugepages = bal_xml_child (backing, "hugepages") != NULL;
-  self->has_shared_memory =
-    bal_xml_attribute_is (source, "type", "memfd") || bal_xml_attribute_is (source, "type", "file")
-    || bal_xml_attribute_is (bal_xml_child (backing, "access"), "mode", "shared");
-
-  const xmlNode *numa = bal_xml_child (bal_xml_child (domain, "cpu"), "numa");
-  for (const xmlNode *cell = bal_xml_child (numa, "cell"); cell != NULL;
-       cell = bal_xml_next (cell, "cell"))
-    if (bal_xml_attribute_is (cell, "memAccess", "shared"))
-      self->has_shared_memory = TRUE;
+  return read_size_kib (bal_xml_child (domain, "memory"), &self->memory_kib, error);
 }
 
 /* QEMU's free-page-hint has no element in libvirt; people set it on the command line. */
@@ -209,7 +186,7 @@ read_virtio_mem (const xmlNode *memory, BalVirtioMem *out, GError **error)
   return TRUE;
 }
 
-/* A memory device may have a page size and an access mode of its own. */
+/* A memory device may have a page size of its own. */
 static void
 read_memory_device_backing (const xmlNode *memory, BalDomainXml *self)
 {
@@ -219,8 +196,6 @@ read_memory_device_backing (const xmlNode *memory, BalDomainXml *self)
   if (pagesize != NULL && read_size_kib (pagesize, &page_kib, NULL)
       && page_kib > SMALL_PAGE_KIB_MAX)
     self->has_hugepages = TRUE;
-  if (bal_xml_attribute_is (memory, "access", "shared"))
-    self->has_shared_memory = TRUE;
 }
 
 static gboolean
@@ -303,7 +278,8 @@ read_domain (const xmlNode *domain, BalDomainXml *self, GError **error)
     return fail_content (error, "root element");
   if (!read_identity (domain, self, error))
     return FALSE;
-  read_memory_backing (domain, self);
+  self->has_hugepages =
+    bal_xml_child (bal_xml_child (domain, "memoryBacking"), "hugepages") != NULL;
   read_balloon (devices, self);
   self->has_free_page_hint = has_free_page_hint (domain);
   self->has_vfio = has_pinned_memory (devices);

@@ -52,9 +52,7 @@ typedef struct
   char *name;
   gint64 id; /* -1 when the domain is off */
 
-  guint64 memory_kib;  /* <memory>: boot RAM and the size of all memory devices */
-  guint64 current_kib; /* <currentMemory>: balloon's size plus `current` of all virtio-mem devices
-                          (libvirt adds them up in qemuProcessHandleBalloonChange) */
+  guint64 memory_kib; /* <memory>: boot RAM and the size of all memory devices */
 
   gboolean has_balloon; /* memballoon with a model other than none */
   gboolean balloon_autodeflate;
@@ -68,8 +66,7 @@ typedef struct
   gboolean has_vfio;      /* anything that pins guest memory: PCI or mdev hostdev, hostdev or vDPA
                              interface, NVMe or vDPA disk */
   gboolean has_hugepages; /* hugetlb, for the domain or for one memory device */
-  gboolean has_shared_memory; /* memfd or file source, or access mode shared, in any of its parts */
-  gboolean has_encryption;    /* launchSecurity */
+  gboolean has_encryption; /* launchSecurity */
 
   gboolean has_agent_channel; /* a channel named BAL_CHANNEL_NAME */
   char *agent_socket_path;    /* QEMU listens there (mode='bind'); NULL when not known */

@@ -30,16 +30,6 @@ bal_format_bytes (guint64 bytes)
 }
 
 char *
-bal_format_bytes_signed (gint64 bytes)
-{
-  if (bytes >= 0)
-    return bal_format_bytes ((guint64)bytes);
-  /* -G_MININT64 is no gint64. */
-  g_autofree char *size = bal_format_bytes (-(guint64)bytes);
-  return g_strconcat ("-", size, NULL);
-}
-
-char *
 bal_format_duration_ms (guint64 duration_ms)
 {
   if (duration_ms < 1000)

@@ -14,9 +14,6 @@ G_BEGIN_DECLS
  */
 char *bal_format_bytes (guint64 bytes);
 
-/* The same for the difference of two sizes, with a sign when it is negative. */
-char *bal_format_bytes_signed (gint64 bytes);
-
 /* "0 ms", "320 ms", "2.4 s", "3 min 05 s", "2 h 10 min". */
 char *bal_format_duration_ms (guint64 duration_ms);
 

@@ -96,54 +96,6 @@ bal_ranges_total_bytes (const BalRanges *self)
   return self->total_bytes;
 }
 
-/* Adds what is known to be valid and behind the last range. */
-static void
-append_valid (BalRanges *self, guint64 start, guint64 length)
-{
-  gboolean appended = bal_ranges_append (self, start, length, NULL);
-
-  g_assert (appended);
-}
-
-BalRanges *
-bal_ranges_intersect (const BalRanges *a, const BalRanges *b)
-{
-  BalRanges *common = bal_ranges_new ();
-  guint i = 0;
-  guint j = 0;
-
-  while (i < a->items->len && j < b->items->len)
-    {
-      const BalRange *left = bal_ranges_get (a, i);
-      const BalRange *right = bal_ranges_get (b, j);
-      guint64 start = MAX (left->start, right->start);
-      guint64 end = MIN (range_end (left), range_end (right));
-
-      if (start < end)
-        append_valid (common, start, end - start);
-      if (range_end (left) < range_end (right))
-        i++;
-      else
-        j++;
-    }
-  return common;
-}
-
-BalRanges *
-bal_ranges_at_least (const BalRanges *self, guint64 min_length_bytes)
-{
-  BalRanges *large = bal_ranges_new ();
-
-  for (guint i = 0; i < self->items->len; i++)
-    {
-      const BalRange *range = bal_ranges_get (self, i);
-
-      if (range->length >= min_length_bytes)
-        append_valid (large, range->start, range->length);
-    }
-  return large;
-}
-
 gboolean
 bal_ranges_equal (const BalRanges *a, const BalRanges *b)
 {

@@ -6,11 +6,9 @@
  * times sorted by start, disjoint, and maximal: two neighbours never touch, because adding a range
  * that begins where the last one ends lengthens the last one. Lengths are never zero, and no range
  * reaches beyond BAL_ADDRESS_LIMIT, so start + length never wraps. That makes equality of sets
- * equality of lists, intersection one merge pass, and a hostile peer's list either valid or refused
- * as a whole.
+ * equality of lists, and a hostile peer's list either valid or refused as a whole.
  *
- * Ownership: the creator frees it with bal_ranges_free(). Functions that return a BalRanges return
- * a new one. Nothing here does I/O.
+ * Ownership: the creator frees it with bal_ranges_free(). Nothing here does I/O.
  *
  * Failure: bal_ranges_append() is the only function that can fail, with BAL_RANGES_ERROR; the list
  * is then left unmodified.
@@ -53,12 +51,6 @@ const BalRange *bal_ranges_get (const BalRanges *self, guint index);
 
 /* Sum of all lengths, in bytes. */
 guint64 bal_ranges_total_bytes (const BalRanges *self);
-
-/* The addresses that are in both lists. */
-BalRanges *bal_ranges_intersect (const BalRanges *a, const BalRanges *b);
-
-/* The ranges of at least @min_length_bytes. */
-BalRanges *bal_ranges_at_least (const BalRanges *self, guint64 min_length_bytes);
 
 gboolean bal_ranges_equal (const BalRanges *a, const BalRanges *b);
 

@@ -52,11 +52,9 @@ test_running_domain (void)
   g_assert_cmpstr (domain.name, ==, "db-7");
   g_assert_cmpint (domain.id, ==, 3);
   g_assert_cmpuint (domain.memory_kib, ==, 4194304);
-  g_assert_cmpuint (domain.current_kib, ==, 3145728);
   g_assert_true (domain.has_balloon);
   g_assert_true (domain.balloon_autodeflate);
   g_assert_true (domain.has_free_page_reporting);
-  g_assert_true (domain.has_shared_memory);
   g_assert_false (domain.has_free_page_hint);
   g_assert_false (domain.has_vfio);
   g_assert_false (domain.has_hugepages);
@@ -95,7 +93,7 @@ test_no_extras (void)
   parse (HEAD SIZES "</domain>", &domain);
 
   g_assert_cmpint (domain.id, ==, -1);
-  g_assert_cmpuint (domain.current_kib, ==, 4096);
+  g_assert_cmpuint (domain.memory_kib, ==, 4096);
   g_assert_false (domain.has_balloon);
   g_assert_false (domain.has_agent_channel);
   g_assert_null (domain.agent_socket_path);
@@ -143,7 +141,7 @@ test_pinned_and_backed (void)
   static const struct
   {
     const char *part;
-    gboolean vfio, hugepages, shared, encryption, hint;
+    gboolean vfio, hugepages, encryption, hint;
   } cases[] = {
     {"<devices><hostdev mode='subsystem' type='pci'/></devices>", .vfio = TRUE},
     {"<devices><hostdev mode='subsystem' type='mdev'/></devices>", .vfio = TRUE},
@@ -155,10 +153,6 @@ test_pinned_and_backed (void)
     {"<devices><memory model='dimm'><source><pagesize unit='MiB'>2</pagesize></source></memory>"
      "</devices>",
      .hugepages = TRUE},
-    {"<memoryBacking><source type='file'/></memoryBacking>", .shared = TRUE},
-    {"<memoryBacking><source type='anonymous'/></memoryBacking>", .shared = FALSE},
-    {"<cpu><numa><cell id='0'/><cell id='1' memAccess='shared'/></numa></cpu>", .shared = TRUE},
-    {"<devices><memory model='dimm' access='shared'/></devices>", .shared = TRUE},
     {"<launchSecurity type='sev'/>", .encryption = TRUE},
     {"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-global'/>"
      "<q:arg value='virtio-balloon-pci.free-page-hint=on'/></q:commandline>",
@@ -176,7 +170,6 @@ test_pinned_and_backed (void)
       parse (xml, &domain);
       g_assert_cmpint (domain.has_vfio, ==, cases[i].vfio);
       g_assert_cmpint (domain.has_hugepages, ==, cases[i].hugepages);
-      g_assert_cmpint (domain.has_shared_memory, ==, cases[i].shared);
       g_assert_cmpint (domain.has_encryption, ==, cases[i].encryption);
       g_assert_cmpint (domain.has_free_page_hint, ==, cases[i].hint);
     }

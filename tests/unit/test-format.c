@@ -37,17 +37,6 @@ test_bytes (void)
 }
 
 static void
-test_signed (void)
-{
-  g_autofree char *less = bal_format_bytes_signed (-(gint64)(2 * MIB));
-  g_assert_cmpstr (less, ==, "-2.0 MiB");
-  g_autofree char *more = bal_format_bytes_signed (2 * MIB);
-  g_assert_cmpstr (more, ==, "2.0 MiB");
-  g_autofree char *least = bal_format_bytes_signed (G_MININT64);
-  g_assert_cmpstr (least, ==, "-8.0 EiB");
-}
-
-static void
 test_duration (void)
 {
   static const struct
@@ -81,7 +70,6 @@ main (int argc, char **argv)
   setlocale (LC_ALL, "");
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/format/bytes", test_bytes);
-  g_test_add_func ("/format/signed", test_signed);
   g_test_add_func ("/format/duration", test_duration);
   return g_test_run ();
 }

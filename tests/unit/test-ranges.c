@@ -116,45 +116,6 @@ test_append_takes_the_limit (void)
 }
 
 static void
-assert_intersection (BalRanges *a, BalRanges *b, BalRanges *expected)
-{
-  g_autoptr (BalRanges) left = a;
-  g_autoptr (BalRanges) right = b;
-  g_autoptr (BalRanges) forward = bal_ranges_intersect (left, right);
-  g_autoptr (BalRanges) backward = bal_ranges_intersect (right, left);
-
-  g_assert_true (bal_ranges_equal (forward, backward));
-  assert_equal (forward, expected);
-}
-
-static void
-test_intersect (void)
-{
-  assert_intersection (bal_ranges_new (), RANGES ({0, 10}), bal_ranges_new ());
-  assert_intersection (RANGES ({0, 10}), RANGES ({10, 10}), bal_ranges_new ());
-  assert_intersection (RANGES ({0, 10}), RANGES ({9, 10}), RANGES ({9, 1}));
-  assert_intersection (RANGES ({0, 100}), RANGES ({10, 5}, {20, 5}, {99, 50}),
-                       RANGES ({10, 5}, {20, 5}, {99, 1}));
-  assert_intersection (RANGES ({0, 10}, {20, 10}, {40, 10}), RANGES ({5, 40}),
-                       RANGES ({5, 5}, {20, 10}, {40, 5}));
-  assert_intersection (RANGES ({0, BAL_ADDRESS_LIMIT}), RANGES ({BAL_ADDRESS_LIMIT - 1, 1}),
-                       RANGES ({BAL_ADDRESS_LIMIT - 1, 1}));
-}
-
-static void
-test_at_least (void)
-{
-  g_autoptr (BalRanges) ranges = RANGES ({0, 4096}, {8192, 8192}, {65536, 4095});
-  g_autoptr (BalRanges) all = bal_ranges_at_least (ranges, 0);
-  g_autoptr (BalRanges) pages = bal_ranges_at_least (ranges, 4096);
-  g_autoptr (BalRanges) none = bal_ranges_at_least (ranges, 8193);
-
-  g_assert_true (bal_ranges_equal (all, ranges));
-  assert_equal (pages, RANGES ({0, 4096}, {8192, 8192}));
-  g_assert_cmpuint (bal_ranges_count (none), ==, 0);
-}
-
-static void
 assert_differ (BalRanges *a, BalRanges *b)
 {
   g_autoptr (BalRanges) left = a;
@@ -184,8 +145,6 @@ main (int argc, char **argv)
   g_test_add_func ("/ranges/append-refuses-disorder", test_append_refuses_disorder);
   g_test_add_func ("/ranges/append-refuses-beyond-limit", test_append_refuses_beyond_limit);
   g_test_add_func ("/ranges/append-takes-the-limit", test_append_takes_the_limit);
-  g_test_add_func ("/ranges/intersect", test_intersect);
-  g_test_add_func ("/ranges/at-least", test_at_least);
   g_test_add_func ("/ranges/equal-tells-lists-apart", test_equal_tells_lists_apart);
   return g_test_run ();
 }
