@@ -63,9 +63,9 @@ typedef struct
 
   GArray *virtio_mem; /* of BalVirtioMem, never NULL after success */
 
-  gboolean has_vfio;      /* anything that pins guest memory: PCI or mdev hostdev, hostdev or vDPA
-                             interface, NVMe or vDPA disk */
-  gboolean has_hugepages; /* hugetlb, for the domain or for one memory device */
+  gboolean has_vfio;       /* anything that pins guest memory: PCI or mdev hostdev, hostdev or vDPA
+                              interface, NVMe or vDPA disk */
+  gboolean has_hugepages;  /* hugetlb, for the domain or for one memory device */
   gboolean has_encryption; /* launchSecurity */
 
   gboolean has_agent_channel; /* a channel named BAL_CHANNEL_NAME */

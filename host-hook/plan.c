@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/plan.h"
 
+#define HINT_NOTE                                                                                  \
+  "QEMU's free-page-hint is on for this domain and skips part of the free memory by itself"
+#define REPORTING_NOTE                                                                             \
+  "free page reporting is on for this domain, memory that the guest frees goes back to the host "  \
+  "by itself"
+
 /* State of one planning: what is still to be gained and what the guest can still spare. */
 typedef struct
 {
@@ -325,6 +331,15 @@ lacks_every_mechanism (const BalFacts *facts)
   return !facts->agent_answers && !facts->has_balloon && !has_device;
 }
 
+static void
+note_what_is_on (const BalFacts *facts, GPtrArray *notes)
+{
+  if (facts->has_free_page_hint)
+    g_ptr_array_add (notes, g_strdup (HINT_NOTE));
+  if (facts->has_free_page_reporting)
+    g_ptr_array_add (notes, g_strdup (REPORTING_NOTE));
+}
+
 void
 bal_plan_make (const BalFacts *facts, const BalPolicy *policy, BalPlan *out)
 {
@@ -336,6 +351,7 @@ bal_plan_make (const BalFacts *facts, const BalPolicy *policy, BalPlan *out)
   out->steps = g_array_new (FALSE, TRUE, sizeof (BalPlanStep));
   g_array_set_clear_func (out->steps, plan_step_clear);
   out->notes = g_ptr_array_new_with_free_func (g_free);
+  note_what_is_on (facts, out->notes);
   out->headroom_bytes =
     MAX (policy->headroom_min_bytes, facts->guest_total_bytes / 100 * policy->headroom_percent);
 

@@ -62,6 +62,8 @@ typedef struct
   gboolean has_vfio;
   gboolean has_hugepages;
   gboolean has_encryption;
+  gboolean has_free_page_hint;
+  gboolean has_free_page_reporting;
 
   gboolean agent_answers;
   gboolean hold_works;  /* the agent is able and willing to hold */
@@ -103,7 +105,8 @@ typedef struct
   GArray *steps;       /* of BalPlanStep, in order */
   char *why_nothing;   /* a sentence, only when there are no steps */
   gboolean is_warning; /* why_nothing is news to the operator, not just "nothing to gain" */
-  GPtrArray *notes;    /* of char *: why a mechanism that the policy names is not used */
+  GPtrArray *notes;    /* of char *: why a mechanism that the policy names is not used, and what the
+                          domain    does by itself */
 } BalPlan;
 
 void bal_plan_clear (BalPlan *self);

@@ -155,6 +155,8 @@ take_basics (const BalSurveyRequest *request, BalSurvey *self)
   facts->has_vfio = self->xml.has_vfio;
   facts->has_hugepages = self->xml.has_hugepages;
   facts->has_encryption = self->xml.has_encryption;
+  facts->has_free_page_hint = self->xml.has_free_page_hint;
+  facts->has_free_page_reporting = self->xml.has_free_page_reporting;
   if (request->source_local)
     self->has_qemu =
       bal_process_find_qemu (request->root, self->xml.name, self->xml.uuid, &self->qemu, NULL);

@@ -24,9 +24,9 @@ GQuark bal_ranges_error_quark (void);
 
 typedef enum
 {
-  BAL_RANGES_ERROR_EMPTY,  /* length is zero */
-  BAL_RANGES_ERROR_LIMIT,  /* reaches beyond BAL_ADDRESS_LIMIT */
-  BAL_RANGES_ERROR_ORDER,  /* begins before the end of the last range */
+  BAL_RANGES_ERROR_EMPTY, /* length is zero */
+  BAL_RANGES_ERROR_LIMIT, /* reaches beyond BAL_ADDRESS_LIMIT */
+  BAL_RANGES_ERROR_ORDER, /* begins before the end of the last range */
 } BalRangesError;
 
 typedef struct

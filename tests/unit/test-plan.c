@@ -320,6 +320,24 @@ test_no_trim_for_nothing (Case *self, gconstpointer data)
   assert_nothing (self, "no mechanism", FALSE);
 }
 
+static void
+test_notes_what_is_on (Case *self, gconstpointer data)
+{
+  g_auto (BalPlan) neither = {0};
+  g_auto (BalPlan) both = {0};
+
+  self->facts.backed_free_bytes = 0;
+  bal_plan_make (&self->facts, &self->policy, &neither);
+  g_assert_cmpuint (neither.notes->len, ==, 0);
+
+  self->facts.has_free_page_hint = TRUE;
+  self->facts.has_free_page_reporting = TRUE;
+  bal_plan_make (&self->facts, &self->policy, &both);
+  g_assert_cmpuint (both.notes->len, ==, 2);
+  g_assert_nonnull (strstr (g_ptr_array_index (both.notes, 0), "free-page-hint"));
+  g_assert_nonnull (strstr (g_ptr_array_index (both.notes, 1), "free page reporting"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -344,6 +362,7 @@ main (int argc, char **argv)
   ADD (remote_source_cannot_hold);
   ADD (page_cache_policy);
   ADD (no_trim_for_nothing);
+  ADD (notes_what_is_on);
 #undef ADD
   return g_test_run ();
 }
