@@ -9,8 +9,8 @@
  *
  * Ownership: plain structs are the caller's; _clear() frees what they point to. JsonObjects
  * returned are new references of the caller's.
- * Failure: a request that is refused sets BAL_PROTOCOL_ERROR, whose code names the class that goes on
- * the wire. A reply sets BAL_PROTOCOL_ERROR only for what the peer itself reported, and
+ * Failure: a request that is refused sets BAL_PROTOCOL_ERROR, whose code names the class that goes
+ * on the wire. A reply sets BAL_PROTOCOL_ERROR only for what the peer itself reported, and
  * BAL_CODEC_ERROR_CONTENT when it is not what the schema says. An output struct is left cleared
  * after a failure. Strings read from a peer are safe to print: either of a token's characters only
  * or escaped by bal_escape_for_display(). No I/O here.
@@ -64,8 +64,8 @@ typedef struct
 void bal_request_clear (BalRequest *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalRequest, bal_request_clear)
 
-/* Takes a parsed line apart. @out->id is set whenever it could be read, also on failure, so that the
- * error can be answered to the right request: the caller clears @out in either case. */
+/* Takes a parsed line apart. @out->id is set whenever it could be read, also on failure, so that
+ * the error can be answered to the right request: the caller clears @out in either case. */
 gboolean bal_request_parse (JsonObject *line, BalRequest *out, GError **error);
 
 /* @arguments and @id may be NULL; neither is consumed. */
@@ -74,8 +74,8 @@ JsonObject *bal_request_build (const char *command, JsonObject *arguments, JsonN
 /* {"return": result, "id"}; takes ownership of @result. */
 JsonObject *bal_reply_build (JsonNode *result, JsonNode *id);
 
-/* {"error": {"class", "desc"}, "id"}. @failure in another domain goes as "GenericError"; bytes in its
- * text that are not UTF-8 are replaced. */
+/* {"error": {"class", "desc"}, "id"}. @failure in another domain goes as "GenericError"; bytes in
+ * its text that are not UTF-8 are replaced. */
 JsonObject *bal_reply_build_error (const GError *failure, JsonNode *id);
 
 /* Gives the "return" node of a reply (a borrowed reference), or sets @error to the error that the
@@ -120,22 +120,22 @@ typedef enum
 
 typedef struct
 {
-  guint64 total_bytes;            /* MemTotal */
-  guint64 free_bytes;             /* MemFree */
-  guint64 available_bytes;        /* MemAvailable */
-  guint64 clean_cache_bytes;      /* file pages that a trim could give up, neither dirty nor shmem */
+  guint64 total_bytes;       /* MemTotal */
+  guint64 free_bytes;        /* MemFree */
+  guint64 available_bytes;   /* MemAvailable */
+  guint64 clean_cache_bytes; /* file pages that a trim could give up, neither dirty nor shmem */
   guint64 swap_total_bytes;
   guint64 swap_free_bytes;
   guint64 page_bytes;
-  guint64 block_bytes;            /* memory block size; 0 without memory hotplug */
+  guint64 block_bytes; /* memory block size; 0 without memory hotplug */
   guint64 held_bytes;
-  guint64 holdable_bytes;         /* what a hold with the default headroom could take just now */
+  guint64 holdable_bytes; /* what a hold with the default headroom could take just now */
   char *boot_id;
   gboolean has_psi;
-  guint64 psi_some_total_us;      /* /proc/pressure/memory "some" total; 0 without PSI */
+  guint64 psi_some_total_us; /* /proc/pressure/memory "some" total; 0 without PSI */
   guint64 psi_full_total_us;
-  gint64 overcommit_mode;         /* vm.overcommit_memory, 0-2 */
-  gint64 panic_on_oom;            /* vm.panic_on_oom, 0-2 */
+  gint64 overcommit_mode; /* vm.overcommit_memory, 0-2 */
+  gint64 panic_on_oom;    /* vm.panic_on_oom, 0-2 */
   gboolean oom_kill_allocating_task;
   BalTri init_on_alloc;
   BalTri init_on_free;
@@ -181,12 +181,12 @@ gboolean bal_free_ranges_parse (JsonNode *result, BalFreeRanges *out, GError **e
 
 typedef struct
 {
-  guint64 bytes;          /* how much to hold altogether; rounded down to pages */
+  guint64 bytes; /* how much to hold altogether; rounded down to pages */
   gboolean has_headroom;
   guint64 headroom_bytes; /* left free, when it is more than the agent's own */
   gboolean has_deadline;
-  guint64 deadline_ms;    /* from now, BAL_HOLD_DEADLINE_MIN_MS to _MAX_MS; default the config's */
-  char *token;            /* names the hold: the same token raises it, another one is HoldBusy */
+  guint64 deadline_ms; /* from now, BAL_HOLD_DEADLINE_MIN_MS to _MAX_MS; default the config's */
+  char *token;         /* names the hold: the same token raises it, another one is HoldBusy */
 } BalHoldArguments;
 
 void bal_hold_arguments_clear (BalHoldArguments *self);
@@ -238,7 +238,7 @@ typedef struct
   BalHoldReason reason;
   guint64 held_bytes;
   guint64 target_bytes;
-  char *token;        /* NULL when idle and never held */
+  char *token; /* NULL when idle and never held */
   gboolean has_ranges;
   BalFreeRanges ranges; /* of the held memory, paged like the free ranges */
 } BalHoldStatus;
