@@ -5,6 +5,7 @@
 
 #include "host-hook/connection.h"
 #include "host-hook/failure.h"
+#include "host-hook/journal.h"
 
 void
 bal_cli_clear (BalCli *self)
@@ -86,8 +87,9 @@ bal_cli_parse (BalCli *self,
   return TRUE;
 }
 
-gboolean
-bal_cli_parse_domain (
+/* Exactly one domain, or with @optional none or one. */
+static gboolean
+parse_domain (
   BalCli *self, const char *usage, char **words, gboolean optional, char **domain, GError **error)
 {
   g_auto (GStrv) arguments = NULL;
@@ -150,12 +152,56 @@ bal_cli_open (BalCli *self, gboolean progress, GError **error)
   return TRUE;
 }
 
-gboolean
-bal_cli_require_local (const BalCli *self, GError **error)
+static gboolean
+require_local (const BalCli *self, GError **error)
 {
   if (bal_connection_is_local (self->connection))
     return TRUE;
   g_set_error (error, BAL_FAILURE, BAL_EXIT_USAGE,
                "This command works on the domain's own host; run it there, nothing was touched");
   return FALSE;
+}
+
+gboolean
+bal_cli_open_domain (BalCli *self,
+                     const char *usage,
+                     char **words,
+                     gboolean local_only,
+                     virDomainPtr *domain,
+                     GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autoptr (virDomain) found = NULL;
+
+  if (!parse_domain (self, usage, words, FALSE, &name, error) || !bal_cli_open (self, FALSE, error)
+      || (local_only && !require_local (self, error)))
+    return FALSE;
+  found = bal_domain_find (self->connection, name, error);
+  if (!found || !bal_domain_require_active (found, error))
+    return FALSE;
+  *domain = g_steal_pointer (&found);
+  return TRUE;
+}
+
+BalDomainLock *
+bal_cli_lock_domain (BalCli *self,
+                     virDomainPtr domain,
+                     char uuid[static VIR_UUID_STRING_BUFLEN],
+                     GError **error)
+{
+  if (virDomainGetUUIDString (domain, uuid) < 0)
+    {
+      bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
+      return NULL;
+    }
+  return bal_domain_lock_try (self->job.root, uuid, NULL, error);
+}
+
+GPtrArray *
+bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error)
+{
+  if (!parse_domain (self, usage, words, TRUE, name, error) || !bal_cli_open (self, FALSE, error)
+      || !require_local (self, error))
+    return NULL;
+  return bal_journal_list (self->job.root, NULL, error);
 }

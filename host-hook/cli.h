@@ -11,6 +11,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include "host-hook/domain-lock.h"
 #include "host-hook/job.h"
 
 G_BEGIN_DECLS
@@ -47,18 +48,31 @@ gboolean bal_cli_parse (BalCli *self,
                         char ***arguments,
                         GError **error);
 
-/* The same for a command that takes exactly one domain, or with @optional none or one. */
-gboolean bal_cli_parse_domain (
-  BalCli *self, const char *usage, char **words, gboolean optional, char **domain, GError **error);
-
 /* Loads the configuration, makes the report and connects to libvirt. Signals end the process from
  * here on, until a command arms the cancel. @progress: show a moving line also without a terminal.
  */
 gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);
 
-/* Ballast gives memory back on the host that it was taken on, so that some commands make no sense
- * with a remote libvirt. */
-gboolean bal_cli_require_local (const BalCli *self, GError **error);
+/* Parses the words of a command that takes one domain, opens as above, and finds that domain, which
+ * has to run. @local_only refuses a remote libvirt: Ballast gives memory back on the host that it
+ * was taken on. */
+gboolean bal_cli_open_domain (BalCli *self,
+                              const char *usage,
+                              char **words,
+                              gboolean local_only,
+                              virDomainPtr *domain,
+                              GError **error);
+
+/* Takes the lock of @domain, whose @uuid is filled in. NULL on failure. */
+BalDomainLock *bal_cli_lock_domain (BalCli *self,
+                                    virDomainPtr domain,
+                                    char uuid[static VIR_UUID_STRING_BUFLEN],
+                                    GError **error);
+
+/* Parses the words of a command that takes one domain or none, opens this host's libvirt, and lists
+ * the whole journal (see bal_journal_list()). *@name is the domain that was named, or NULL. */
+GPtrArray *
+bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error);
 
 typedef gboolean (*BalCommand) (BalCli *cli, char **words, GError **error);
 

@@ -111,17 +111,12 @@ print_json (const BalSurvey *survey, const BalPlan *plan)
 gboolean
 bal_cmd_plan (BalCli *cli, char **words, GError **error)
 {
-  g_autofree char *name = NULL;
   g_autoptr (virDomain) domain = NULL;
   g_auto (BalSurvey) survey = {0};
   g_auto (BalPlan) plan = {0};
   BalSurveyRequest request = {.root = "", .destination_reachable = TRUE, .config = &cli->config};
 
-  if (!bal_cli_parse_domain (cli, USAGE, words, FALSE, &name, error)
-      || !bal_cli_open (cli, FALSE, error))
-    return FALSE;
-  domain = bal_domain_find (cli->connection, name, error);
-  if (!domain || !bal_domain_require_active (domain, error))
+  if (!bal_cli_open_domain (cli, USAGE, words, FALSE, &domain, error))
     return FALSE;
   request.domain = domain;
   request.source_local = bal_connection_is_local (cli->connection);

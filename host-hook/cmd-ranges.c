@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host-hook/agent-client.h"
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
-#include "host-hook/failure.h"
+#include "host-hook/domain-agent.h"
 #include "host-hook/format.h"
 
 #define USAGE                                                                                      \
   "Usage: ballast ranges [OPTIONS] DOMAIN\n\nPrints the guest-physical address ranges that are "   \
   "free in the guest at this\nmoment, as its agent tells them."
-
-static BalAgentClient *
-open_agent (BalCli *cli, virDomainPtr domain, GError **error)
-{
-  g_auto (BalDomainXml) xml = {0};
-
-  if (!bal_connection_is_local (cli->connection))
-    return bal_agent_client_open_domain (domain, cli->config.agent_timeout_ms, error);
-  if (!bal_domain_read (domain, &xml, NULL, error))
-    return NULL;
-  if (xml.agent_socket_path)
-    return bal_agent_client_open_unix (xml.agent_socket_path, cli->config.agent_timeout_ms, error);
-  g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
-               "Domain \"%s\" has no channel for the guest agent; add one named " BAL_CHANNEL_NAME,
-               xml.name);
-  return NULL;
-}
 
 static void
 print_text (const BalRanges *ranges)
@@ -69,18 +51,14 @@ print_json (const BalRanges *ranges)
 gboolean
 bal_cmd_ranges (BalCli *cli, char **words, GError **error)
 {
-  g_autofree char *name = NULL;
   g_autoptr (virDomain) domain = NULL;
   g_autoptr (BalAgentClient) agent = NULL;
   g_autoptr (BalRanges) ranges = NULL;
 
-  if (!bal_cli_parse_domain (cli, USAGE, words, FALSE, &name, error)
-      || !bal_cli_open (cli, FALSE, error))
+  if (!bal_cli_open_domain (cli, USAGE, words, FALSE, &domain, error))
     return FALSE;
-  domain = bal_domain_find (cli->connection, name, error);
-  if (!domain || !bal_domain_require_active (domain, error))
-    return FALSE;
-  agent = open_agent (cli, domain, error);
+  agent = bal_domain_agent_open (domain, bal_connection_is_local (cli->connection),
+                                 cli->config.agent_timeout_ms, error);
   if (!agent)
     return FALSE;
   ranges = bal_agent_client_free_ranges (agent, 1, cli->config.agent_timeout_ms, error);

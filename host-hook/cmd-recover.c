@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/cli.h"
-#include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
 #include "host-hook/recover.h"
 
@@ -71,18 +70,6 @@ look_at (BalCli *cli, const BalJournalItem *item, GError **error)
   return FALSE;
 }
 
-/* An unreadable file still tells by its name which domain it is of. */
-static gboolean
-matches (const BalJournalItem *item, const char *name)
-{
-  if (!name)
-    return TRUE;
-  if (!item->entry)
-    return g_str_has_prefix (item->file_name, name);
-  return g_strcmp0 (item->entry->domain_name, name) == 0
-         || g_strcmp0 (item->entry->uuid, name) == 0;
-}
-
 gboolean
 bal_cmd_recover (BalCli *cli, char **words, GError **error)
 {
@@ -91,10 +78,7 @@ bal_cmd_recover (BalCli *cli, char **words, GError **error)
   g_autoptr (GError) first = NULL;
   guint seen = 0;
 
-  if (!bal_cli_parse_domain (cli, USAGE, words, TRUE, &name, error)
-      || !bal_cli_open (cli, FALSE, error) || !bal_cli_require_local (cli, error))
-    return FALSE;
-  items = bal_journal_list (cli->job.root, NULL, error);
+  items = bal_cli_open_journal (cli, USAGE, words, &name, error);
   if (!items)
     return FALSE;
   for (guint i = 0; i < items->len; i++)
@@ -102,7 +86,7 @@ bal_cmd_recover (BalCli *cli, char **words, GError **error)
       const BalJournalItem *item = g_ptr_array_index (items, i);
       g_autoptr (GError) failure = NULL;
 
-      if (!matches (item, name))
+      if (!bal_journal_item_matches (item, name))
         continue;
       seen++;
       if (look_at (cli, item, &failure))

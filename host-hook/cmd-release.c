@@ -2,7 +2,6 @@
 #include "host-hook/breakpoint.h"
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
-#include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
 #include "host-hook/give-back.h"
 #include "host-hook/prepare.h"
@@ -88,22 +87,15 @@ check_not_released (BalCli *cli, virDomainPtr domain, const char *uuid, GError *
 gboolean
 bal_cmd_release (BalCli *cli, char **words, GError **error)
 {
-  g_autofree char *name = NULL;
   g_autofree char *outcome = NULL;
   g_autoptr (virDomain) domain = NULL;
   g_autoptr (BalDomainLock) lock = NULL;
   char uuid[VIR_UUID_STRING_BUFLEN];
 
-  if (!bal_cli_parse_domain (cli, USAGE, words, FALSE, &name, error)
-      || !bal_cli_open (cli, FALSE, error) || !bal_cli_require_local (cli, error))
+  if (!bal_cli_open_domain (cli, USAGE, words, TRUE, &domain, error))
     return FALSE;
-  domain = bal_domain_find (cli->connection, name, error);
-  if (!domain || !bal_domain_require_active (domain, error))
-    return FALSE;
-  if (virDomainGetUUIDString (domain, uuid) < 0)
-    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
   bal_cancel_arm (cli->cancel);
-  lock = bal_domain_lock_try (cli->job.root, uuid, NULL, error);
+  lock = bal_cli_lock_domain (cli, domain, uuid, error);
   if (!lock || !check_not_released (cli, domain, uuid, error)
       || !release_domain (cli, domain, error))
     return FALSE;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
-#include "host-hook/domain-lock.h"
-#include "host-hook/failure.h"
 #include "host-hook/hold.h"
 #include "host-hook/recover.h"
 
@@ -29,22 +27,15 @@ return_held (BalCli *cli, virDomainPtr domain)
 gboolean
 bal_cmd_restore (BalCli *cli, char **words, GError **error)
 {
-  g_autofree char *name = NULL;
   g_autoptr (virDomain) domain = NULL;
   g_autoptr (BalDomainLock) lock = NULL;
   char uuid[VIR_UUID_STRING_BUFLEN];
   gboolean found = FALSE;
   BalRecover recover = {.is_local = TRUE};
 
-  if (!bal_cli_parse_domain (cli, USAGE, words, FALSE, &name, error)
-      || !bal_cli_open (cli, FALSE, error) || !bal_cli_require_local (cli, error))
+  if (!bal_cli_open_domain (cli, USAGE, words, TRUE, &domain, error))
     return FALSE;
-  domain = bal_domain_find (cli->connection, name, error);
-  if (!domain || !bal_domain_require_active (domain, error))
-    return FALSE;
-  if (virDomainGetUUIDString (domain, uuid) < 0)
-    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
-  lock = bal_domain_lock_try (cli->job.root, uuid, NULL, error);
+  lock = bal_cli_lock_domain (cli, domain, uuid, error);
   if (!lock)
     return FALSE;
   recover.job = &cli->job;

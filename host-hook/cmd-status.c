@@ -89,12 +89,6 @@ add_json (JsonBuilder *builder, const BalCli *cli, const BalJournalEntry *entry)
   json_builder_end_object (builder);
 }
 
-static gboolean
-matches (const BalJournalEntry *entry, const char *name)
-{
-  return !name || g_strcmp0 (entry->domain_name, name) == 0 || g_strcmp0 (entry->uuid, name) == 0;
-}
-
 static void
 print_items (BalCli *cli, GPtrArray *items, const char *name)
 {
@@ -109,7 +103,7 @@ print_items (BalCli *cli, GPtrArray *items, const char *name)
 
       if (item->error)
         bal_report_warning (cli->report, "%s", item->error->message);
-      if (item->error || !matches (item->entry, name))
+      if (item->error || !bal_journal_item_matches (item, name))
         continue;
       shown++;
       if (cli->json)
@@ -131,10 +125,7 @@ bal_cmd_status (BalCli *cli, char **words, GError **error)
   g_autofree char *name = NULL;
   g_autoptr (GPtrArray) items = NULL;
 
-  if (!bal_cli_parse_domain (cli, USAGE, words, TRUE, &name, error)
-      || !bal_cli_open (cli, FALSE, error) || !bal_cli_require_local (cli, error))
-    return FALSE;
-  items = bal_journal_list (cli->job.root, NULL, error);
+  items = bal_cli_open_journal (cli, USAGE, words, &name, error);
   if (!items)
     return FALSE;
   print_items (cli, items, name);

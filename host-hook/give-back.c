@@ -3,6 +3,7 @@
 
 #include "host-hook/breakpoint.h"
 #include "host-hook/connection.h"
+#include "host-hook/domain-agent.h"
 #include "host-hook/failure.h"
 #include "host-hook/hold.h"
 #include "host-hook/release-tag.h"
@@ -19,24 +20,6 @@
 /* After a migration the guest's agent answers within half a second of the resume. */
 #define AGENT_AFTER_RESUME_MS 5000
 
-static BalAgentClient *
-open_agent (const BalGiveBack *self, GError **error)
-{
-  g_auto (BalDomainXml) xml = {0};
-
-  if (!self->is_local)
-    return bal_agent_client_open_domain (self->domain, AGENT_AFTER_RESUME_MS, error);
-  if (!bal_domain_read (self->domain, &xml, NULL, error))
-    return NULL;
-  if (!xml.agent_socket_path)
-    {
-      g_set_error (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_UNREACHABLE,
-                   "The domain has no channel for the guest agent");
-      return NULL;
-    }
-  return bal_agent_client_open_unix (xml.agent_socket_path, AGENT_AFTER_RESUME_MS, error);
-}
-
 /* Never an error: an agent that is silent gives back by itself when its lease ends, and a holder
  * whose agent died is gone already. */
 static void
@@ -48,7 +31,7 @@ give_back_hold (const BalGiveBack *self)
 
   if (agent && bal_hold_return (self->job, agent, NULL))
     return;
-  opened = open_agent (self, &error);
+  opened = bal_domain_agent_open (self->domain, self->is_local, AGENT_AFTER_RESUME_MS, &error);
   if (opened && bal_hold_return (self->job, opened, &error))
     return;
   bal_report_warning (

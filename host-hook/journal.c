@@ -193,6 +193,17 @@ bal_journal_list (const char *root, const char *uuid, GError **error)
 }
 
 gboolean
+bal_journal_item_matches (const BalJournalItem *self, const char *domain)
+{
+  if (!domain)
+    return TRUE;
+  if (!self->entry)
+    return g_str_has_prefix (self->file_name, domain);
+  return g_strcmp0 (self->entry->domain_name, domain) == 0
+         || g_strcmp0 (self->entry->uuid, domain) == 0;
+}
+
+gboolean
 bal_journal_entry_changes_sizes (const BalJournalEntry *self)
 {
   return self->has_balloon || (self->virtio_mem && self->virtio_mem->len > 0);

@@ -111,6 +111,10 @@ typedef struct
  * BalJournalItem. A missing folder is an empty list. */
 GPtrArray *bal_journal_list (const char *root, const char *uuid, GError **error);
 
+/* TRUE when the item is of the domain of that name or UUID; NULL: of any. A file that is not
+ * readable still tells the UUID by its own name. */
+gboolean bal_journal_item_matches (const BalJournalItem *self, const char *domain);
+
 /* One entry, by its file name as bal_journal_list() gives it. */
 BalJournalEntry *bal_journal_load (const char *root, const char *file_name, GError **error);
 

@@ -424,6 +424,24 @@ test_huge_file (Fixture *fixture, gconstpointer user_data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
 }
 
+static void
+test_item_matches (void)
+{
+  g_autoptr (BalJournalEntry) entry = bal_journal_entry_new ();
+  BalJournalItem good = {.file_name = (char *)"u-1.0-0.x.json", .entry = entry};
+  BalJournalItem unreadable = {.file_name = (char *)"u-1.0-0.x.json"};
+
+  entry->uuid = g_strdup ("u-1");
+  entry->domain_name = g_strdup ("db-7");
+  g_assert_true (bal_journal_item_matches (&good, NULL));
+  g_assert_true (bal_journal_item_matches (&good, "u-1"));
+  g_assert_true (bal_journal_item_matches (&good, "db-7"));
+  g_assert_false (bal_journal_item_matches (&good, "db"));
+  g_assert_true (bal_journal_item_matches (&unreadable, NULL));
+  g_assert_true (bal_journal_item_matches (&unreadable, "u-1"));
+  g_assert_false (bal_journal_item_matches (&unreadable, "db-7"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -442,5 +460,6 @@ main (int argc, char **argv)
   ADD ("/journal/huge-file", test_huge_file);
   g_test_add_func ("/journal/hostile-members", test_hostile_members);
   g_test_add_func ("/journal/hostile-text", test_hostile_text);
+  g_test_add_func ("/journal/item-matches", test_item_matches);
   return g_test_run ();
 }
