@@ -18,8 +18,8 @@ GQuark bal_failure_quark (void);
 /* The exit code for @error; NULL is BAL_EXIT_OK. */
 BalExitCode bal_failure_exit_code (const GError *error);
 
-/* Sets @error to `@format: what libvirt says`,. Call right
- * behind the libvirt call that failed, in the same thread. Returns FALSE, for `return`. */
+/* Sets @error to `@format: what libvirt says`. Call right behind the libvirt call that failed, in
+ * the same thread. Returns FALSE, for `return`. */
 gboolean bal_failure_libvirt (GError **error, BalExitCode code, const char *format, ...)
   G_GNUC_PRINTF (3, 4);
 

@@ -195,20 +195,29 @@ plan_virtio_mem_device (Planning *self, const BalVirtioMemFacts *device)
   self->spare_bytes -= step.bytes;
 }
 
+/* Why the domain's own sizes cannot be touched, or NULL. */
+static const char *
+why_sizes_stay (const BalFacts *facts)
+{
+  if (facts->sizes_must_stay)
+    return "this migration needs the sizes as they are (--xml, --suspend, or --persistent of a "
+           "transient domain)";
+  if (!facts->destination_reachable)
+    return "the destination's libvirt cannot be reached from here";
+  return NULL;
+}
+
 static void
 plan_virtio_mem (Planning *self)
 {
   const BalFacts *facts = self->facts;
+  const char *why = why_sizes_stay (facts);
 
   if (!facts->virtio_mem || facts->virtio_mem->len == 0)
     return;
-  if (facts->sizes_must_stay || !facts->destination_reachable)
+  if (why)
     {
-      note (self, BAL_MECHANISM_VIRTIO_MEM,
-            facts->sizes_must_stay ? "this migration needs the sizes as they are (--xml, "
-                                     "--suspend, or --persistent of a transient "
-                                     "domain)"
-                                   : "the destination's libvirt cannot be reached from here");
+      note (self, BAL_MECHANISM_VIRTIO_MEM, why);
       return;
     }
   for (guint i = 0; i < facts->virtio_mem->len; i++)
@@ -251,12 +260,8 @@ why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
     return "a device is passed through (VFIO), so QEMU ignores the balloon";
   if (facts->has_hugepages)
     return "the balloon frees nothing of huge page backing";
-  if (facts->sizes_must_stay)
-    return "this migration needs the sizes as they are (--xml, --suspend, or --persistent of a "
-           "transient "
-           "domain)";
-  if (!facts->destination_reachable)
-    return "the destination's libvirt cannot be reached from here";
+  if (why_sizes_stay (facts))
+    return why_sizes_stay (facts);
   if (facts->virtio_mem && facts->virtio_mem->len > 0)
     return "the domain has virtio-mem, whose sizes libvirt adds to the balloon's";
   if (facts->agent_answers && facts->hold_works && facts->source_local

@@ -3,6 +3,7 @@
 
 #include "host-hook/balloon-stats.h"
 #include "host-hook/connection.h"
+#include "host-hook/sizes.h"
 #include "host-hook/survey-gain.h"
 
 /* A driver that polls answers within a second; twice that and some for a busy guest. */
@@ -18,17 +19,6 @@ bal_survey_clear (BalSurvey *self)
   g_clear_pointer (&self->free_ranges, bal_ranges_free);
   g_free (self->backing_problem);
   *self = (BalSurvey){0};
-}
-
-gboolean
-bal_domain_balloon_kib (virDomainPtr domain, guint64 *kib)
-{
-  virDomainInfo info;
-
-  if (virDomainGetInfo (domain, &info) < 0)
-    return FALSE;
-  *kib = info.memory;
-  return TRUE;
 }
 
 static BalAgentClient *
@@ -106,9 +96,12 @@ static void
 ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_bytes)
 {
   BalFacts *facts = &self->facts;
+  BalSize balloon = {.domain = request->domain};
+  guint64 requested_kib;
   BalBalloonStats stats;
 
-  if (!self->xml.has_balloon || !bal_domain_balloon_kib (request->domain, &facts->balloon_kib))
+  if (!self->xml.has_balloon
+      || !bal_size_read (&balloon, &requested_kib, &facts->balloon_kib, NULL))
     return;
   if (facts->agent_answers)
     {

@@ -49,7 +49,4 @@ gboolean bal_survey_take (const BalSurveyRequest *request, BalSurvey *out, GErro
 void bal_survey_clear (BalSurvey *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalSurvey, bal_survey_clear)
 
-/* The size that libvirt counts for the balloon, in KiB, as virDomainSetMemory() takes it. */
-gboolean bal_domain_balloon_kib (virDomainPtr domain, guint64 *kib);
-
 G_END_DECLS
