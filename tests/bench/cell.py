@@ -12,6 +12,7 @@ import threading
 import time
 
 from bed import GuestSpec
+from integration.support import Memory
 
 MIB = 1 << 20
 
@@ -107,10 +108,13 @@ def check_unharmed(guest, before, verify_mib):
     guest.canary_check()
     if verify_mib:
         guest.verify_fill(verify_mib)
-    after = guest.meminfo()
-    for key in ("MemTotal", "MemAvailable"):
-        if abs(after[key] - before[key]) > before[key] * 0.01:
-            raise AssertionError(f"{key} was {before[key]} and is {after[key]}")
+    after = Memory.of(guest)
+    if abs(after.total - before.total) > before.total * 0.01:
+        raise AssertionError(f"the guest had {before.total} bytes of memory and has {after.total}")
+    if after.available < before.available * 0.99:
+        raise AssertionError(f"{before.available} bytes were available in the guest, {after.available} are")
+    if after.sizes != before.sizes:
+        raise AssertionError(f"the domain's sizes were {before.sizes} and are {after.sizes}")
 
 
 def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
@@ -124,13 +128,13 @@ def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
         guest.canary_start(16)
         if fill:
             guest.fill(fill)
-        before = guest.meminfo()
+        before = Memory.of(guest)
         wire = bed.wire_bytes()[0]
         with _PeakRss(guest) as rss:
             result = (migrate_plainly(bed, guest, options) if mechanism == "plain"
                       else migrate_by_ballast(bed, guest, options, mechanism, extra))
         result.wire_bytes = bed.wire_bytes()[0] - wire
-        result.used_bytes = before["MemTotal"] - before["MemFree"]
+        result.used_bytes = before.used(guest)
         result.source_rss_before, result.source_rss_peak = rss.before, rss.peak
         guest.moved_to(bed.dst)
         result.destination_rss = guest.rss_bytes()
