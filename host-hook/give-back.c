@@ -8,6 +8,7 @@
 #include "host-hook/hold.h"
 #include "host-hook/release-tag.h"
 #include "host-hook/release.h"
+#include "host-hook/size-stand.h"
 #include "host-hook/sizes.h"
 
 /* A guest that took nothing back for so long does not just now: it may be booting or hung. */
@@ -41,27 +42,6 @@ give_back_hold (const BalGiveBack *self)
     error->message, BAL_HOLD_LEASE_DEFAULT_MS / 1000);
 }
 
-typedef enum
-{
-  SIZE_OURS,    /* as Ballast set it, or on its way there */
-  SIZE_WHOLE,   /* as it was before */
-  SIZE_CHANGED, /* somebody decided otherwise */
-} SizeStand;
-
-/* A size between the two is ours while a release or a give-back was cut off, and where a balloon
- * deflates by itself when the guest runs short. */
-static SizeStand
-judge (guint64 requested_kib, guint64 original_kib, guint64 set_kib, gboolean between_is_ours)
-{
-  if (bal_size_same (requested_kib, original_kib))
-    return SIZE_WHOLE;
-  if (bal_size_same (requested_kib, set_kib))
-    return SIZE_OURS;
-  if (between_is_ours && requested_kib > set_kib && requested_kib < original_kib)
-    return SIZE_OURS;
-  return SIZE_CHANGED;
-}
-
 static gboolean
 was_cut_off (const BalJournalEntry *record)
 {
@@ -79,16 +59,22 @@ deflates_by_itself (virDomainPtr domain)
 /* A balloon's target cannot be read, only where the guest is, and a guest that boots is on its way:
  * only a size that stands still is somebody's. */
 static gboolean
-balloon_stand (const BalSize *size, const BalJournalEntry *record, SizeStand *stand, GError **error)
+wait_until_still (const BalSize *size, const BalSizeRecord *record, GError **error)
 {
-  guint64 requested_kib, actual_kib;
+  guint64 actual_kib;
 
-  if (!bal_size_settle (size, record->balloon_set_kib, STILL_MS, NULL, NULL, NULL, &actual_kib,
-                        error)
+  return bal_size_settle (size, record->set_kib, STILL_MS, NULL, NULL, NULL, &actual_kib, error);
+}
+
+static gboolean
+read_stand (const BalSize *size, const BalSizeRecord *record, BalSizeStand *stand, GError **error)
+{
+  guint64 requested_kib, actual_kib, maximum_kib;
+
+  if (!bal_size_read_maximum (size, &maximum_kib, error)
       || !bal_size_read (size, &requested_kib, &actual_kib, error))
     return FALSE;
-  *stand = judge (actual_kib, record->balloon_original_kib, record->balloon_set_kib,
-                  was_cut_off (record) || deflates_by_itself (size->domain));
+  *stand = bal_size_judge (record, requested_kib, maximum_kib);
   return TRUE;
 }
 
@@ -122,42 +108,52 @@ grow (const BalGiveBack *self, const BalSize *size, guint64 original_kib, GError
 }
 
 static void
-report_changed (const BalGiveBack *self, const BalSize *size)
+report_left (const BalGiveBack *self, const BalSize *size, BalSizeStand stand)
 {
   g_autofree char *what = bal_size_describe (size);
 
-  bal_report_warning (self->job->report,
-                      "somebody resized %s of domain \"%s\" meanwhile, it is left as it is", what,
-                      virDomainGetName (self->domain));
+  if (stand == BAL_SIZE_CHANGED)
+    bal_report_warning (self->job->report,
+                        "somebody resized %s of domain \"%s\" meanwhile, it is left as it is", what,
+                        virDomainGetName (self->domain));
+  else
+    bal_report_warning (
+      self->job->report,
+      "the size written down for %s of domain \"%s\" is not plausible, it is more "
+      "than the domain can have, so it is left as it is: resize it by hand",
+      what, virDomainGetName (self->domain));
 }
 
 /* NB: setting the original again is right also when the guest has it already: a guest that reboots
  * shows its full size for a moment, and would then follow the old target down. */
 static gboolean
-act (const BalGiveBack *self,
-     const BalSize *size,
-     SizeStand stand,
-     guint64 original_kib,
-     GError **error)
+give_back_size (const BalGiveBack *self,
+                const BalSize *size,
+                const BalSizeRecord *record,
+                GError **error)
 {
-  if (stand == SIZE_CHANGED)
-    {
-      report_changed (self, size);
-      return TRUE;
-    }
-  return grow (self, size, original_kib, error);
+  g_autoptr (GError) failure = NULL;
+  BalSizeStand stand;
+
+  if ((!size->alias && !wait_until_still (size, record, &failure))
+      || !read_stand (size, record, &stand, &failure))
+    return not_restored (error, size, failure->message);
+  if (stand == BAL_SIZE_OURS || stand == BAL_SIZE_WHOLE)
+    return grow (self, size, record->original_kib, error);
+  report_left (self, size, stand);
+  return TRUE;
 }
 
 static gboolean
 give_back_balloon (const BalGiveBack *self, const BalJournalEntry *record, GError **error)
 {
   BalSize size = {.domain = self->domain};
-  g_autoptr (GError) failure = NULL;
-  SizeStand stand;
+  BalSizeRecord sizes = {.original_kib = record->balloon_original_kib,
+                         .set_kib = record->balloon_set_kib,
+                         .between_is_ours =
+                           was_cut_off (record) || deflates_by_itself (self->domain)};
 
-  if (!balloon_stand (&size, record, &stand, &failure))
-    return not_restored (error, &size, failure->message);
-  return act (self, &size, stand, record->balloon_original_kib, error);
+  return give_back_size (self, &size, &sizes, error);
 }
 
 static gboolean
@@ -167,14 +163,11 @@ give_back_virtio_mem (const BalGiveBack *self,
                       GError **error)
 {
   BalSize size = {.domain = self->domain, .alias = device->alias};
-  g_autoptr (GError) failure = NULL;
-  guint64 requested_kib, actual_kib;
+  BalSizeRecord sizes = {.original_kib = device->original_kib,
+                         .set_kib = device->set_kib,
+                         .between_is_ours = was_cut_off (record)};
 
-  if (!bal_size_read (&size, &requested_kib, &actual_kib, &failure))
-    return not_restored (error, &size, failure->message);
-  return act (self, &size,
-              judge (requested_kib, device->original_kib, device->set_kib, was_cut_off (record)),
-              device->original_kib, error);
+  return give_back_size (self, &size, &sizes, error);
 }
 
 /* One size that does not come back must not keep the others; the first error is the one told. */

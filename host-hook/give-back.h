@@ -4,8 +4,8 @@
  * on whichever host the domain runs.
  *
  * A size is given back only from the value that Ballast set. When somebody changed it since, theirs
- * stands and the memory counts as settled. Sizes of metadata are never trusted beyond what the
- * domain itself allows: libvirt refuses to go above its maximum.
+ * stands and the memory counts as settled. So it does, with a warning, when the original is more
+ * than the domain can have: metadata is not trusted.
  *
  * Ownership: borrows everything. Failure: BAL_FAILURE with BAL_EXIT_NOT_RESTORED: something is
  * still released, and the originals stay written where they were.

@@ -8,6 +8,7 @@
 #include "host-hook/format.h"
 #include "host-hook/hold.h"
 #include "host-hook/release-tag.h"
+#include "host-hook/size-stand.h"
 #include "host-hook/sizes.h"
 
 /* A guest driver that moved nothing for so long is not going to. */

@@ -3,15 +3,13 @@
 
 #include "host-hook/connection.h"
 #include "host-hook/failure.h"
+#include "host-hook/size-stand.h"
 #include "protocol/codec.h"
 
 #define POLL_INTERVAL_MS 50
 
 /* A guest that moves more slowly than this on the whole is not waited for to the end. */
 #define SLOWEST_KIB_PER_S (32u * 1024u)
-
-/* The balloon moves in pages; libvirt and QEMU round differently by less than this. */
-#define SAME_SIZE_KIB 1024
 
 char *
 bal_size_describe (const BalSize *self)
@@ -24,6 +22,18 @@ bal_size_describe (const BalSize *self)
   return g_strdup_printf ("virtio-mem device %s", alias);
 }
 
+static const BalVirtioMem *
+find_device (const BalSize *self, const BalDomainXml *xml, GError **error)
+{
+  const BalVirtioMem *device = bal_domain_xml_find_virtio_mem (xml, self->alias);
+
+  if (!device)
+    g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
+                 "Domain \"%s\" has lost its virtio-mem device %s", virDomainGetName (self->domain),
+                 self->alias);
+  return device;
+}
+
 static gboolean
 read_virtio_mem (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib, GError **error)
 {
@@ -32,14 +42,9 @@ read_virtio_mem (const BalSize *self, guint64 *requested_kib, guint64 *actual_ki
 
   if (!bal_domain_read (self->domain, &xml, NULL, error))
     return FALSE;
-  device = bal_domain_xml_find_virtio_mem (&xml, self->alias);
+  device = find_device (self, &xml, error);
   if (!device)
-    {
-      g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
-                   "Domain \"%s\" has lost its virtio-mem device %s",
-                   virDomainGetName (self->domain), self->alias);
-      return FALSE;
-    }
+    return FALSE;
   *requested_kib = device->requested_kib;
   *actual_kib = device->current_kib;
   return TRUE;
@@ -56,6 +61,22 @@ bal_size_read (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib,
     return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot read the size of domain \"%s\"",
                                 virDomainGetName (self->domain));
   *requested_kib = *actual_kib = info.memory;
+  return TRUE;
+}
+
+gboolean
+bal_size_read_maximum (const BalSize *self, guint64 *maximum_kib, GError **error)
+{
+  g_auto (BalDomainXml) xml = {0};
+  const BalVirtioMem *device = NULL;
+
+  if (!bal_domain_read (self->domain, &xml, NULL, error))
+    return FALSE;
+  if (self->alias)
+    device = find_device (self, &xml, error);
+  if (self->alias && !device)
+    return FALSE;
+  *maximum_kib = device ? device->size_kib : xml.memory_kib;
   return TRUE;
 }
 
@@ -93,12 +114,6 @@ static guint64
 distance (guint64 a_kib, guint64 b_kib)
 {
   return MAX (a_kib, b_kib) - MIN (a_kib, b_kib);
-}
-
-gboolean
-bal_size_same (guint64 a_kib, guint64 b_kib)
-{
-  return distance (a_kib, b_kib) < SAME_SIZE_KIB;
 }
 
 static void

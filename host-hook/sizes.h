@@ -35,8 +35,8 @@ bal_size_read (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib,
 
 gboolean bal_size_set (const BalSize *self, guint64 kib, GError **error);
 
-/* TRUE when the two sizes differ by less than the guest driver's rounding. */
-gboolean bal_size_same (guint64 a_kib, guint64 b_kib);
+/* The most that the domain can have: <memory> for the balloon, a device's own size. */
+gboolean bal_size_read_maximum (const BalSize *self, guint64 *maximum_kib, GError **error);
 
 /* Called with each reading. */
 typedef void (*BalSizeProgress) (guint64 actual_kib, gpointer data);
