@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/release-tag.h"
 
-#include "host-hook/process.h"
+#include "host-hook/domain-xml.h"
 #include "host-hook/xml-util.h"
 #include "protocol/limits.h"
 
@@ -31,7 +31,6 @@ void
 bal_release_tag_clear (BalReleaseTag *self)
 {
   g_clear_pointer (&self->nonce, g_free);
-  g_clear_pointer (&self->incarnation, g_free);
   g_clear_pointer (&self->virtio_mem, g_array_unref);
   memset (self, 0, sizeof *self);
 }
@@ -75,10 +74,7 @@ bal_release_tag_build (const BalReleaseTag *self)
 {
   GString *text = g_string_new (NULL);
 
-  append_escaped (text, "<release nonce='%s'", self->nonce);
-  if (self->incarnation != NULL)
-    append_escaped (text, " incarnation='%s'", self->incarnation);
-  g_string_append_c (text, '>');
+  append_escaped (text, "<release nonce='%s'>", self->nonce);
   if (self->has_balloon)
     {
       g_string_append (text, "<balloon");
@@ -177,15 +173,11 @@ read_virtio_mem (const xmlNode *node, BalReleaseTag *out, GError **error)
 static gboolean
 read_head (const xmlNode *release, BalReleaseTag *out, GError **error)
 {
-  static const char *const names[] = {"nonce", "incarnation", NULL};
-  BalIncarnation incarnation;
+  static const char *const names[] = {"nonce", NULL};
 
   out->nonce = bal_xml_attribute (release, "nonce");
-  out->incarnation = bal_xml_attribute (release, "incarnation");
   if (out->nonce == NULL || !is_plain (out->nonce, BAL_TOKEN_MAX_CHARS, "._-"))
     return fail (error, "no nonce");
-  if (out->incarnation != NULL && !bal_incarnation_from_string (out->incarnation, &incarnation))
-    return fail (error, "a bad incarnation");
   if (!has_only_attributes (release, names))
     return fail (error, "an unknown attribute");
   return TRUE;

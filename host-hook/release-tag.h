@@ -4,7 +4,7 @@
  * changed, so that a copy of the domain that was saved, snapshotted or moved in between is
  * recognised and given its memory back.
  *
- *   <release nonce='...' incarnation='4711-123456'>
+ *   <release nonce='...'>
  *     <balloon original-kib='4194304' released-kib='524288'/>
  *     <virtio-mem alias='virtiomem0' original-kib='3145728' released-kib='0'/>
  *   </release>
@@ -14,7 +14,8 @@
  * prefix when it is there already), and virDomainGetMetadata() gives it back without one.
  *
  * Metadata is not trusted: everything is checked and capped, and whoever acts on a tag also
- * compares it with the domain's own limits and gives back only from the released value.
+ * compares it with the domain's own limits and gives back only from the released value
+ * (size-stand.h).
  *
  * Ownership: plain structs are the caller's. Failure: BAL_RELEASE_TAG_ERROR; the output struct is
  * then left cleared. No I/O.
@@ -58,8 +59,7 @@ typedef struct
 
 typedef struct
 {
-  char *nonce;       /* the migration id; [A-Za-z0-9._-], 1 to BAL_TOKEN_MAX_CHARS */
-  char *incarnation; /* bal_incarnation_to_string(); NULL when it is not known */
+  char *nonce; /* the migration id; [A-Za-z0-9._-], 1 to BAL_TOKEN_MAX_CHARS */
   gboolean has_balloon;
   guint64 balloon_original_kib; /* balloon's size as virDomainSetMemory counts it */
   guint64 balloon_released_kib;

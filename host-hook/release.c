@@ -69,7 +69,6 @@ build_tag (const BalJournalEntry *entry)
   g_auto (BalReleaseTag) tag = {0};
 
   tag.nonce = g_strdup (entry->migration_id);
-  tag.incarnation = entry->incarnation.pid ? bal_incarnation_to_string (&entry->incarnation) : NULL;
   tag.has_balloon = entry->has_balloon;
   tag.balloon_original_kib = entry->balloon_original_kib;
   tag.balloon_released_kib = entry->balloon_set_kib;

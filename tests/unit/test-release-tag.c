@@ -10,7 +10,6 @@ static void
 fill (BalReleaseTag *tag)
 {
   tag->nonce = g_strdup ("a1.B_2-c");
-  tag->incarnation = g_strdup ("4711-123456");
   tag->has_balloon = TRUE;
   tag->balloon_original_kib = 4194304;
   tag->balloon_released_kib = 524288;
@@ -22,7 +21,6 @@ static void
 assert_filled (const BalReleaseTag *tag)
 {
   g_assert_cmpstr (tag->nonce, ==, "a1.B_2-c");
-  g_assert_cmpstr (tag->incarnation, ==, "4711-123456");
   g_assert_true (tag->has_balloon);
   g_assert_cmpuint (tag->balloon_original_kib, ==, 4194304);
   g_assert_cmpuint (tag->balloon_released_kib, ==, 524288);
@@ -57,7 +55,7 @@ test_in_domain_as_libvirt_writes_it (void)
     "<domain type='kvm'><name>a</name><metadata>\n"
     "<app:x xmlns:app='urn:app'/>\n"
     "<ballast-memory:release xmlns:ballast-memory=\"urn:x-ballast:memory:1\" "
-    "nonce=\"a1.B_2-c\" incarnation=\"4711-123456\">\n"
+    "nonce=\"a1.B_2-c\">\n"
     "  <ballast-memory:balloon original-kib=\"4194304\" released-kib=\"524288\"/>\n"
     "  <ballast-memory:virtio-mem alias=\"virtiomem0\" original-kib=\"3145728\" "
     "released-kib=\"0\"/>\n"
@@ -118,7 +116,6 @@ test_refuses (void)
     "<release nonce='a b'/>",
     "<release nonce='../x'/>",
     "<release nonce='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'/>",
-    "<release nonce='n' incarnation='x'/>",
     "<release nonce='n' surprise='1'/>",
     "<release nonce='n'>text</release>",
     "<release nonce='n'><hold/></release>",
