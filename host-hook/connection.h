@@ -3,8 +3,10 @@
  * Connections to libvirt, and the few reads of a domain that everybody needs.
  *
  * Ownership: pointers to libvirt objects returned are the caller's, to be freed with g_autoptr.
- * Failure: BAL_FAILURE, one sentence. Every call may block as long as libvirt does; keep-alive
- * (5 s, 6 times) bounds that to half a minute when a remote libvirtd goes away.
+ * Failure: BAL_FAILURE, one sentence. Every call may block as long as libvirt does. On an open
+ * connection keep-alive (5 s, 6 times) bounds that to half a minute when a remote libvirtd goes
+ * away. Opening is bound by nothing but the transport's own time-outs (ssh, TCP): only
+ * bal_connection_open_within() comes back in time.
  */
 #pragma once
 

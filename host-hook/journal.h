@@ -3,9 +3,11 @@
  * Journal: what was released, and the sizes to go back to, in one JSON file a release, below
  * <root>/var/lib/ballast/journal/, named <uuid>.<incarnation>.<migration id>.json.
  *
- * An entry is written durably before anything is released and stays until the memory was seen
- * restored; whoever finds one whose owner is gone can finish the work. Originals are written once:
- * bal_journal_save() of an entry that exists already refuses to change them.
+ * An entry is written durably before anything is released. It stays until the memory was seen
+ * restored, or nothing can be left to restore here: the domain is gone or was started anew, or a
+ * hold, which the guest takes back by itself, is all there was. Whoever finds one whose owner is
+ * gone can finish the work. Originals are written once: bal_journal_save() of an entry that exists
+ * already refuses to change them.
  *
  * Whoever saves or removes an entry holds the domain's lock (domain-lock.h). Files that are not
  * valid, or of a version that is not known, cost an error for that file alone and are left alone.
@@ -92,7 +94,7 @@ void bal_journal_entry_add_virtio_mem (BalJournalEntry *self,
 /* TRUE when the release changed the domain's own sizes; a hold comes back by itself. */
 gboolean bal_journal_entry_changes_sizes (const BalJournalEntry *self);
 
-/* The JSON text of an entry and back; for tests and for `ballast status --json`. */
+/* The JSON text of an entry and back. */
 char *bal_journal_entry_to_json (const BalJournalEntry *self);
 BalJournalEntry *bal_journal_entry_from_json (const char *text, gsize length_bytes, GError **error);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reading members of a peer's JSON object with their types and ranges checked; private to the
- * protocol library.
+ * Reading members of a JSON object that is not trusted with their types and ranges checked: for the
+ * messages of this library, and for the host's journal.
  *
  * A reader says what kind of object is being read, which decides the error's domain, code and
  * wording: arguments (BAL_PROTOCOL_ERROR_INVALID_ARGUMENT), a request's envelope
- * (BAL_PROTOCOL_ERROR_GENERIC) or a reply (BAL_CODEC_ERROR_CONTENT).
+ * (BAL_PROTOCOL_ERROR_GENERIC) or a reply (BAL_CODEC_ERROR_CONTENT). For any other kind the caller
+ * fills in a BalJsonReader itself.
  *
  * Ownership: a reader borrows its object; strings read are the caller's.
  * Failure: FALSE with @error set, the output untouched. An optional member that is absent also
