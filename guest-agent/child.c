@@ -60,7 +60,8 @@ child_cgroup (const char *root)
 }
 
 /* Best effort: a cgroup of its own keeps whoever kills or limits a whole cgroup from hitting the
- * agent together with its children. */
+ * agent together with its children. In the root cgroup, whose folder root itself may not write, the
+ * agent stays together with them. */
 static void
 enter_cgroup (const char *root, pid_t pid)
 {

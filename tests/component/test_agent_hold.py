@@ -4,10 +4,11 @@
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
-from agent_process import AgentError, children, process_status, wait_for
+from agent_process import AgentError, AgentProcess, agent_program, children, process_status, wait_for
 
 MIB = 1 << 20
 
@@ -249,3 +250,35 @@ def test_hold_storm_leaves_nothing_behind(agent):
     assert children(process.pid) == []
     assert len(os.listdir(f"/proc/{process.pid}/fd")) < 12
     process.assert_small()
+
+
+# As under systemd, but with cgroup2 mounted where it belongs whatever this machine has there.
+IN_A_CGROUP = """#!/bin/sh
+exec unshare -m --propagation private sh -c '
+    mount -t cgroup2 none /sys/fs/cgroup && {command}
+' sh "$@"
+"""
+
+
+def test_children_have_a_cgroup_of_their_own(tmp_path):
+    name = f"ballast-test-{os.getpid()}"
+
+    def script(command):
+        path = tmp_path / "script"
+        path.write_text(IN_A_CGROUP.format(command=command), encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    if subprocess.run([script("true")], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("cgroup2 cannot be mounted here")
+    process = AgentProcess(script(f"mkdir /sys/fs/cgroup/{name} && echo $$ >/sys/fs/cgroup/{name}/cgroup.procs && "
+                                  f"exec {agent_program()} \"$@\""), tmp_path / "agent")
+    try:
+        process.host.hold(16)
+        for pid in children(process.pid):
+            with open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
+                assert f"0::/{name}/ballast-holder" in stream.read().splitlines()
+    finally:
+        process.end()
+        # Refused as long as there is a cgroup below it.
+        subprocess.run([script(f"rmdir /sys/fs/cgroup/{name}")], check=True)
