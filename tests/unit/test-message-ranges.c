@@ -162,6 +162,7 @@ test_free_ranges_largest_reply_fits (void)
   g_autoptr (JsonObject) parsed = bal_json_parse_line (text, length, &error);
 
   g_assert_no_error (error);
+  g_assert_nonnull (parsed);
   g_assert_cmpuint (length, <=, BAL_REPLY_LINE_MAX_BYTES);
 }
 
