@@ -207,30 +207,6 @@ read_release (const xmlNode *release, BalReleaseTag *out, GError **error)
   return TRUE;
 }
 
-static gboolean
-read_release_or_clear (const xmlNode *release, BalReleaseTag *out, GError **error)
-{
-  if (read_release (release, out, error))
-    return TRUE;
-  bal_release_tag_clear (out);
-  return FALSE;
-}
-
-gboolean
-bal_release_tag_parse (const char *text, BalReleaseTag *out, GError **error)
-{
-  memset (out, 0, sizeof *out);
-  if (strlen (text) > BAL_RELEASE_TAG_MAX_BYTES)
-    return fail (error, "it is too long");
-  g_autoptr (xmlDoc) document = bal_xml_parse (text, "The domain's Ballast metadata", NULL);
-  if (document == NULL)
-    return fail (error, "it is not XML");
-  const xmlNode *release = xmlDocGetRootElement (document);
-  if (strcmp ((const char *)release->name, "release") != 0)
-    return fail (error, "it is not a release");
-  return read_release_or_clear (release, out, error);
-}
-
 gboolean
 bal_release_tag_from_domain_xml (const char *xml,
                                  BalReleaseTagFound *found,
@@ -258,8 +234,11 @@ bal_release_tag_from_domain_xml (const char *xml,
         unknown = TRUE;
     }
 
-  if (release != NULL && !read_release_or_clear (release, out, error))
-    return FALSE;
+  if (release != NULL && !read_release (release, out, error))
+    {
+      bal_release_tag_clear (out);
+      return FALSE;
+    }
   *found = release != NULL ? BAL_RELEASE_TAG_FOUND
            : unknown       ? BAL_RELEASE_TAG_UNKNOWN
                            : BAL_RELEASE_TAG_NONE;

@@ -31,9 +31,6 @@ G_BEGIN_DECLS
 /* The key (namespace prefix) for virDomainSetMetadata(). */
 #define BAL_RELEASE_TAG_KEY "ballast-memory"
 
-/* Longest text of a tag. */
-#define BAL_RELEASE_TAG_MAX_BYTES (64u * 1024u)
-
 #define BAL_RELEASE_TAG_ERROR (bal_release_tag_error_quark ())
 GQuark bal_release_tag_error_quark (void);
 
@@ -78,11 +75,9 @@ void bal_release_tag_add_virtio_mem (BalReleaseTag *self,
 /* The text for virDomainSetMetadata(). */
 char *bal_release_tag_build (const BalReleaseTag *self);
 
-/* Reads what virDomainGetMetadata() gave. Unknown elements and attributes are errors. */
-gboolean bal_release_tag_parse (const char *text, BalReleaseTag *out, GError **error);
-
 /* Finds the tag in a domain's XML. @found is set on success; @out only for BAL_RELEASE_TAG_FOUND.
- * Fails when the XML cannot be parsed or the tag is there and invalid. */
+ * Fails when the XML cannot be parsed or the tag is there and invalid: unknown elements and
+ * attributes are errors, too. */
 gboolean bal_release_tag_from_domain_xml (const char *xml,
                                           BalReleaseTagFound *found,
                                           BalReleaseTag *out,

@@ -33,6 +33,21 @@ assert_filled (const BalReleaseTag *tag)
   g_assert_cmpstr (devices[1].alias, ==, "ua-x_1");
 }
 
+/* Reads a tag as it is built, with the declaration that libvirt adds. */
+static gboolean
+parse (const char *text, BalReleaseTag *out, GError **error)
+{
+  g_auto (GStrv) halves = g_strsplit (text, "<release", 2);
+  g_autofree char *xml =
+    g_strconcat ("<domain><metadata>", halves[0], "<release xmlns='" BAL_RELEASE_TAG_URI "'",
+                 halves[1], "</metadata></domain>", NULL);
+  BalReleaseTagFound found = BAL_RELEASE_TAG_NONE;
+  gboolean ok = bal_release_tag_from_domain_xml (xml, &found, out, error);
+
+  g_assert_true (!ok || found == BAL_RELEASE_TAG_FOUND);
+  return ok;
+}
+
 static void
 test_round_trip (void)
 {
@@ -42,7 +57,7 @@ test_round_trip (void)
 
   g_auto (BalReleaseTag) again = {0};
   g_autoptr (GError) error = NULL;
-  bal_release_tag_parse (text, &again, &error);
+  parse (text, &again, &error);
   g_assert_no_error (error);
   assert_filled (&again);
 }
@@ -108,9 +123,6 @@ static void
 test_refuses (void)
 {
   static const char *const bad[] = {
-    "",
-    "release",
-    "<other nonce='n'/>",
     "<release/>",
     "<release nonce=''/>",
     "<release nonce='a b'/>",
@@ -139,7 +151,7 @@ test_refuses (void)
       g_auto (BalReleaseTag) tag = {0};
       g_autoptr (GError) error = NULL;
       g_test_message ("%s", bad[i]);
-      g_assert_false (bal_release_tag_parse (bad[i], &tag, &error));
+      g_assert_false (parse (bad[i], &tag, &error));
       g_assert_error (error, BAL_RELEASE_TAG_ERROR, BAL_RELEASE_TAG_ERROR_INVALID);
       g_assert_null (tag.nonce);
       g_assert_null (tag.virtio_mem);
@@ -157,17 +169,12 @@ test_refuses_too_much (void)
     }
   g_autofree char *text = bal_release_tag_build (&tag);
   g_auto (BalReleaseTag) again = {0};
-  g_assert_false (bal_release_tag_parse (text, &again, NULL));
+  g_assert_false (parse (text, &again, NULL));
 
   g_array_set_size (tag.virtio_mem, BAL_DOMAIN_XML_MEMORY_DEVICES_MAX);
   g_autofree char *shorter = bal_release_tag_build (&tag);
   g_auto (BalReleaseTag) most = {0};
-  g_assert_true (bal_release_tag_parse (shorter, &most, NULL));
-
-  g_autofree char *padding = g_strnfill (BAL_RELEASE_TAG_MAX_BYTES, ' ');
-  g_autofree char *padded = g_strconcat (shorter, padding, NULL);
-  g_auto (BalReleaseTag) none = {0};
-  g_assert_false (bal_release_tag_parse (padded, &none, NULL));
+  g_assert_true (parse (shorter, &most, NULL));
 }
 
 static void
