@@ -6,8 +6,6 @@ import re
 import sys
 import time
 
-import pytest
-
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "component"))
 
 from agent_process import HostSide  # noqa: E402
@@ -104,23 +102,38 @@ def test_held_ranges_are_not_free_and_pressure_is_watched(guest):
     assert "/proc/pressure/memory" in watched
 
 
-@pytest.mark.parametrize("headroom_mib", [None, 64])
-def test_hold_of_all_that_is_free_starts_no_reclaim(guest, headroom_mib):
-    def reclaim():
-        text = guest.shell("cat /proc/vmstat")
-        return re.findall(r"^((?:pgscan_|allocstall|compact_stall|oom_kill |pswpout)\S* *\d+)$", text, re.M)
+def reclaim_events(guest):
+    text = guest.shell("cat /proc/vmstat")
+    return re.findall(r"^((?:pgscan_|allocstall|compact_stall|oom_kill |pswpout)\S* *\d+)$", text, re.M)
 
-    before = reclaim()
+
+def hold_everything(guest):
+    """Holds all there is and gives it back; the status in between."""
+    before = reclaim_events(guest)
     host = connect(guest)
-    arguments = {} if headroom_mib is None else {"headroom_bytes": headroom_mib << 20}
-    status = host.hold(8192, **arguments)
-    after = reclaim()
+    status = host.hold(8192)
+    after = reclaim_events(guest)
     host.ask("guest-return-memory")
     host.wait_state("idle")
     host.close()
+    assert after == before
+    return status
+
+
+def test_hold_of_all_that_is_free_starts_no_reclaim(guest):
+    status = hold_everything(guest)
     assert (status["state"], status["reason"]) == ("held", "headroom")
     assert status["held-bytes"] > 128 << 20
-    assert after == before
+
+
+def test_watermarks_are_kept_where_the_headroom_is_below_them(guest):
+    old = guest.shell(f"echo {AGENT_PID}").strip()
+    guest.shell("printf '[hold]\\nheadroom-min-mib=16\\nheadroom-percent=0\\n' >/etc/ballast/agent.conf")
+    guest.shell(f"kill {old}")
+    wait_until(lambda: guest.shell(f"echo {AGENT_PID}").strip() not in ("", old), 10, "the agent is back")
+    status = hold_everything(guest)
+    assert (status["state"], status["reason"]) == ("held", "headroom")
+    assert status["held-bytes"] > 256 << 20
 
 
 # The holder's huge pages are freed a little after the kernel counts it as dead.
