@@ -150,7 +150,7 @@ def agent_config(guest, text):
     """Has the guest's agent run with `text` as its configuration; the channel is open again when this returns."""
     pid = guest.agent_pid()
     encoded = base64.b64encode(text.encode()).decode()
-    guest.shell(f"echo {encoded} | base64 -d >/etc/ballast/agent.conf; kill {pid}")
+    guest.shell(f"echo {encoded} | base64 -d >/etc/ballast/ballast-agent.conf; kill {pid}")
     wait_until(lambda: guest.agent_pid() not in (None, pid) and agent_connected(guest), 10,
                f"the agent of guest {guest.name} starts with another configuration")
 
