@@ -30,8 +30,8 @@ void bal_hold_free (BalHold *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalHold, bal_hold_free)
 
 /* Starts a hold or raises the one of the same token; returns at once. The target never falls below
- * what is held; headroom counts when it is more than the guest's own; the deadline begins anew, and one
- * beyond the maximum is cut to it. */
+ * what is held; headroom counts when it is more than the guest's own; the deadline begins anew, and
+ * one beyond the maximum is cut to it. */
 gboolean bal_hold_request (BalHold *self, const BalHoldArguments *arguments, GError **error);
 
 /* Begins to give all back. */
