@@ -64,7 +64,8 @@ bal_cli_parse (BalCli *self,
                char ***arguments,
                GError **error)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_auto (GStrv) usage_parts = g_strsplit (usage, "\n\n", 2);
+  g_autoptr (GOptionContext) context = g_option_context_new (usage_parts[0]);
   g_auto (GStrv) argv = g_strdupv (words);
   g_autofree char *program = g_strdup_printf ("ballast %s", words[0]);
   GOptionEntry entries[6];
@@ -73,7 +74,7 @@ bal_cli_parse (BalCli *self,
     g_option_context_set_main_group (context, group);
   g_option_context_add_main_entries (context, bal_cli_entries (self, entries), NULL);
   g_set_prgname (program);
-  g_option_context_set_summary (context, usage);
+  g_option_context_set_summary (context, usage_parts[1]);
   if (!g_option_context_parse_strv (context, &argv, error))
     {
       g_prefix_error (error, "Nothing was touched: ");

@@ -39,8 +39,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalCli, bal_cli_clear)
 /* The options of BalCli that every command takes. */
 const GOptionEntry *bal_cli_entries (BalCli *self, GOptionEntry entries[static 6]);
 
-/* Parses a command's options; @group (may be NULL) is consumed. @arguments gets the other words,
- * NULL-terminated, the caller's. */
+/* Parses a command's options; @usage: its arguments, an empty line, what it does; @group (may be
+ * NULL) is consumed. @arguments gets the other words, NULL-terminated, the caller's. */
 gboolean bal_cli_parse (BalCli *self,
                         const char *usage,
                         GOptionGroup *group,

@@ -6,7 +6,7 @@
 #include "host-hook/migrate.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast migrate [OPTIONS] DOMAIN DESTURI [MIGRATEURI [GRAPHICSURI [LISTEN-ADDRESS "      \
+  "DOMAIN DESTURI [MIGRATEURI [GRAPHICSURI [LISTEN-ADDRESS "                                       \
   "[DNAME]]]]\n\nMigrates DOMAIN as `virsh migrate` does, without sending memory that the guest\n" \
   "does not use, and gives the guest all of its memory back at the destination."
 

@@ -5,7 +5,7 @@
 #include "host-hook/survey.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast plan [OPTIONS] DOMAIN\n\nPrints what `ballast migrate DOMAIN` would release, "   \
+  "DOMAIN\n\nPrints what `ballast migrate DOMAIN` would release, "                                 \
   "and "                                                                                           \
   "why. Changes nothing in the guest."
 

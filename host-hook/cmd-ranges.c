@@ -5,7 +5,7 @@
 #include "host-hook/format.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast ranges [OPTIONS] DOMAIN\n\nPrints the guest-physical address ranges that are "   \
+  "DOMAIN\n\nPrints the guest-physical address ranges that are "                                   \
   "free in the guest at this\nmoment, as its agent tells them."
 
 static void

@@ -4,7 +4,7 @@
 #include "host-hook/recover.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast recover [OPTIONS] [DOMAIN]\n\nGives memory back that an interrupted ballast "    \
+  "[DOMAIN]\n\nGives memory back that an interrupted ballast "                                     \
   "left "                                                                                          \
   "released, of all domains or of one.\nLeaves alone what `ballast release` released a short "     \
   "while "                                                                                         \

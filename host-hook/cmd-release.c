@@ -8,7 +8,7 @@
 #include "host-hook/release.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast release [OPTIONS] DOMAIN\n\nReleases free memory of DOMAIN for a migration "     \
+  "DOMAIN\n\nReleases free memory of DOMAIN for a migration "                                      \
   "that "                                                                                          \
   "somebody else makes. Give it back\nwith `ballast restore` on the host where the domain runs "   \
   "then. What the agent holds\ngoes back to the guest by itself when no host asks for it any "     \

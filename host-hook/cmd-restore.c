@@ -5,7 +5,7 @@
 #include "host-hook/recover.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast restore [OPTIONS] DOMAIN\n\nGives DOMAIN all memory back that was released of "  \
+  "DOMAIN\n\nGives DOMAIN all memory back that was released of "                                   \
   "it, here or on the host that it came\nfrom."
 
 /* What an agent holds has no record where the domain came from elsewhere. */

@@ -5,7 +5,7 @@
 #include "host-hook/journal.h"
 
 #define USAGE                                                                                      \
-  "Usage: ballast status [OPTIONS] [DOMAIN]\n\nPrints what is released at the moment, of all "     \
+  "[DOMAIN]\n\nPrints what is released at the moment, of all "                                     \
   "domains or of one."
 
 static const char *
