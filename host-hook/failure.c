@@ -27,7 +27,10 @@ gboolean
 bal_failure_libvirt (GError **error, BalExitCode code, const char *format, ...)
 {
   g_autofree char *what = NULL;
-  const char *message = virGetLastErrorMessage ();
+  /* The client side of a migration that was cut off forgets its error. */
+  const char *message = virGetLastErrorCode () == VIR_ERR_OK
+                          ? "nothing, its connection may have broken"
+                          : virGetLastErrorMessage ();
   va_list arguments;
 
   va_start (arguments, format);
