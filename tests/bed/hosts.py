@@ -180,11 +180,12 @@ class Bed:
         return guest
 
     def reset(self):
-        """Back to a fresh bed: no guests, cable in, no limit, both libvirtds running."""
+        """Back to a fresh bed: no guests, cable in, no limit, both libvirtds running, Ballast's journals empty."""
         self.set_link(True)
         self.limit_mbit(None)
         for host in self.hosts:
             host.ensure_libvirtd()
+            shutil.rmtree(host.path("/var/lib/ballast/journal"), ignore_errors=True)
         for guest in list(self.guests):
             guest.destroy()
 
