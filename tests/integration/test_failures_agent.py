@@ -127,6 +127,11 @@ INFO = {"version": "0.1", "supported_commands": [
     for name in ("info", "get-memory-info", "get-free-memory-ranges", "hold-free-memory", "get-hold-status",
                  "return-memory")]}
 
+RANGES = {"ranges": [[16 * MIB, 400 * MIB]], "scanned-pages": 1, "elapsed-us": 1}
+
+# The id of the request before.
+OLD = "$((number - 1))"
+
 
 def memory_info(free_mib):
     return {"total-bytes": 512 * MIB, "free-bytes": free_mib * MIB, "available-bytes": free_mib * MIB,
@@ -158,8 +163,11 @@ LIARS = {
     "garbage-after-sync": {"sync": GOOD_SYNC, "info": GARBAGE, "memory": GARBAGE, "other": GARBAGE},
     "too-much": {"sync": GOOD_SYNC, "info": FLOOD},
     "too-much-at-once": {"sync": FLOOD},
-    "stale-sync": {"sync": r"""printf '\377{"return":%s}\n' $((number - 1))"""},
-    "stale-only": {"sync": GOOD_SYNC, "info": reply(INFO, "$((number - 1))")},
+    # Who believes these has all that it needs for a hold.
+    "stale-sync": {"sync": r"""printf '\377{"return":%s}\n' $((number - 1))""", "info": reply(INFO),
+                   "memory": reply(memory_info(400)), "other": reply(RANGES)},
+    "stale-only": {"sync": GOOD_SYNC, "info": reply(INFO, OLD), "memory": reply(memory_info(400), OLD),
+                   "other": reply(RANGES, OLD)},
 }
 
 
@@ -180,11 +188,10 @@ def test_agent_that_cannot_be_used(bed, dirty, name):
 def test_stale_replies_are_not_believed(bed, dirty):
     """Each answer comes behind one to an earlier request, which tells of free memory that is not there."""
     guest, before = dirty("hold")
-    old = "$((number - 1))"
     fake_agent(guest,
                sync="\n".join([reply(memory_info(FREED_MIB), 1), r"""printf '\377{"return":%s}\n' 17""", GOOD_SYNC]),
-               info=reply(memory_info(FREED_MIB), old) + "\n" + reply(INFO),
-               memory=reply(memory_info(FREED_MIB), old) + "\n" + reply(memory_info(0)))
+               info=reply(memory_info(FREED_MIB), OLD) + "\n" + reply(INFO),
+               memory=reply(memory_info(FREED_MIB), OLD) + "\n" + reply(memory_info(0)))
 
     result = run(bed.src, "--json", "migrate", "--live", "--unsafe", guest.name, bed.dst.uri)
 
@@ -196,9 +203,8 @@ def test_stale_replies_are_not_believed(bed, dirty):
 @pytest.mark.parametrize("answer", [SILENCE, GARBAGE, FLOOD], ids=["never", "garbage", "too-much"])
 def test_agent_that_fails_when_it_is_to_hold(bed, dirty, answer):
     guest, before = dirty("hold")
-    ranges = {"ranges": [[16 * MIB, 400 * MIB]], "scanned-pages": 1, "elapsed-us": 1}
     fake_agent(guest, sync=GOOD_SYNC, info=reply(INFO), memory=reply(memory_info(400)),
-               other=f"case $line in *ranges*) {reply(ranges)} ;; *) {answer} ;; esac")
+               other=f"case $line in *ranges*) {reply(RANGES)} ;; *) {answer} ;; esac")
 
     result = run(bed.src, "migrate", "--live", "--unsafe", guest.name, bed.dst.uri)
 

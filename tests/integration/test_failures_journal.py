@@ -3,14 +3,12 @@
 
 import pytest
 
-from failures import GUESTS, check_unharmed, migration, run
+from failures import check_unharmed, migration, run
 from support import JOURNAL, journal_files
 
 CORRUPT = {
-    "empty": "",
     "cut": '{"version": 1, "uuid": "',
     "garbage": "\x1b[31m\x01 not JSON",
-    "other-version": '{"version": 999}',
 }
 
 
@@ -40,7 +38,7 @@ def test_corrupt_file_beside_a_good_one(bed, dirty, name):
     check_unharmed(guest, before, bed.dst)
 
 
-@pytest.mark.parametrize("mechanism", GUESTS)
+@pytest.mark.parametrize("mechanism", ["hold", "virtio-mem"])
 def test_no_room_for_the_journal(bed, dirty, mechanism):
     guest, before = dirty(mechanism)
     bed.src.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", "/var/lib/ballast"])

@@ -5,7 +5,7 @@ import pytest
 
 from bed.host import wait_until
 
-from failures import GUESTS, SLOW, check_unharmed, go_faster, migration, run
+from failures import SLOW, check_unharmed, go_faster, migration, run
 from support import journal_files
 
 BAD_URIS = {
@@ -40,8 +40,8 @@ def test_destination_that_is_none_between_the_libvirts(bed, dirty, uri):
     check_unharmed(guest, before, bed.src)
 
 
-@pytest.mark.parametrize("way", [(), ("--p2p",)], ids=["direct", "p2p"])
-@pytest.mark.parametrize("mechanism", GUESTS)
+@pytest.mark.parametrize("mechanism, way", [("hold", ()), ("balloon", ("--p2p",)), ("virtio-mem", ())],
+                         ids=["hold-direct", "balloon-p2p", "virtio-mem-direct"])
 def test_qemu_of_the_destination_dies(bed, dirty, mechanism, way):
     guest, before = dirty(mechanism)
     with migration(guest, mechanism, *SLOW, *way, stop_at=["transferring"]) as ballast:
@@ -122,3 +122,43 @@ def test_link_is_down_for_a_while(bed, dirty):
 
     result.check(0)
     check_unharmed(guest, before, bed.dst)
+
+
+def test_interrupted_while_the_link_is_down(bed, dirty):
+    guest, before = dirty("hold")
+    with migration(guest, "hold", *SLOW, stop_at=["transferring"]) as ballast:
+        ballast.wait_at("transferring")
+        bed.set_link(False)
+        ballast.interrupt()
+        ballast.go_on("transferring")
+        result = ballast.finish(150)
+
+    bed.set_link(True)
+    result.check(130, "the guest runs on where it was", warnings=["interrupted, asking libvirt to stop the migration"])
+    wait_until(lambda: bed.dst.virsh("domstate", guest.name, check=False).returncode != 0, 60,
+               "the destination forgets the guest")
+    check_unharmed(guest, before, bed.src)
+
+
+def test_two_migrations_at_once(bed, dirty):
+    guest, before = dirty("hold")
+    with migration(guest, "hold", stop_at=["released"]) as first:
+        first.wait_at("released")
+        for command in ("migrate", "--live", "--unsafe", guest.name, bed.dst.uri), ("release", guest.name), \
+                ("restore", guest.name):
+            run(bed.src, *command).check(4)
+        recovered = run(bed.src, "recover").check(0)
+        assert "is being worked on and is left alone" in recovered.out
+        first.go_on("released")
+        result = first.finish()
+
+    result.check(0)
+    check_unharmed(guest, before, bed.dst)
+
+
+def test_release_twice(bed, dirty):
+    guest, before = dirty("balloon")
+    run(bed.src, "--mechanisms", "balloon", "release", guest.name).check(0)
+    run(bed.src, "--mechanisms", "balloon", "release", guest.name).check(4, "is released already")
+    run(bed.src, "restore", guest.name).check(0)
+    check_unharmed(guest, before, bed.src)
