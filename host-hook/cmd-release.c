@@ -65,6 +65,23 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
   return !bal_cancel_requested (cli->cancel) || give_back_again (cli, domain, &release, error);
 }
 
+/* A file that cannot be read says nothing, and `ballast restore` could not mend it. */
+static gboolean
+has_entry (BalCli *cli, GPtrArray *items)
+{
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < items->len; i++)
+    {
+      const BalJournalItem *item = g_ptr_array_index (items, i);
+
+      if (item->error)
+        bal_report_warning (cli->report, "%s", item->error->message);
+      found |= item->entry != NULL;
+    }
+  return found;
+}
+
 /* A second release would write down the small sizes as the originals. */
 static gboolean
 check_not_released (BalCli *cli, virDomainPtr domain, const char *uuid, GError **error)
@@ -74,7 +91,7 @@ check_not_released (BalCli *cli, virDomainPtr domain, const char *uuid, GError *
 
   if (!items || !bal_give_back_record_from_tag (&cli->job, domain, &record, error))
     return FALSE;
-  if (items->len == 0 && !record)
+  if (!has_entry (cli, items) && !record)
     return TRUE;
   g_set_error (
     error, BAL_FAILURE, BAL_EXIT_BUSY,
