@@ -149,13 +149,14 @@ grow (Growth *self, GError **error)
     }
 }
 
-guint64
+gboolean
 bal_hold_grow (const BalJob *job,
                BalAgentClient *agent,
                const BalIncarnation *qemu,
                const char *token,
                guint64 bytes,
-               guint64 headroom_bytes)
+               guint64 headroom_bytes,
+               guint64 *held_bytes)
 {
   g_autoptr (GError) error = NULL;
   Growth self = {
@@ -174,10 +175,12 @@ bal_hold_grow (const BalJob *job,
   self.mark_host_bytes = host_bytes (&self);
   self.end_us =
     self.grew_us + STALL_MS * 1000 + (gint64)(bytes / SLOWEST_BYTES_PER_S) * G_USEC_PER_SEC;
-  if (!grow (&self, &error))
+  grow (&self, &error);
+  *held_bytes = self.held_bytes;
+  if (error)
     bal_report_warning (job->report, "the guest agent stopped while it was to hold memory (%s)",
                         error->message);
-  return self.held_bytes;
+  return !error;
 }
 
 gboolean

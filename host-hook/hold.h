@@ -18,13 +18,15 @@
 G_BEGIN_DECLS
 
 /* Holds up to @bytes under @token, leaving @headroom_bytes free. @qemu (may be NULL) is watched for
- * growth. Returns how much is held at the end, in bytes. */
-guint64 bal_hold_grow (const BalJob *job,
-                       BalAgentClient *agent,
-                       const BalIncarnation *qemu,
-                       const char *token,
-                       guint64 bytes,
-                       guint64 headroom_bytes);
+ * growth. *@held_bytes: what is held at the end, as far as is known. FALSE when the agent stopped
+ * answering, so that it may hold more. */
+gboolean bal_hold_grow (const BalJob *job,
+                        BalAgentClient *agent,
+                        const BalIncarnation *qemu,
+                        const char *token,
+                        guint64 bytes,
+                        guint64 headroom_bytes,
+                        guint64 *held_bytes);
 
 /* Has all given back and waits until it is, at most some seconds. */
 gboolean bal_hold_return (const BalJob *job, BalAgentClient *agent, GError **error);

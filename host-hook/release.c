@@ -190,10 +190,11 @@ run_hold (BalRelease *self, const BalPlanStep *step)
 {
   BalSummary *summary = bal_report_summary (self->job->report);
 
-  summary->released_bytes[BAL_MECHANISM_HOLD] =
-    bal_hold_grow (self->job, self->survey->agent,
-                   self->survey->has_qemu ? &self->survey->qemu : NULL, self->entry->hold_token,
-                   step->bytes, self->plan->headroom_bytes);
+  self->hold_is_unknown =
+    !bal_hold_grow (self->job, self->survey->agent,
+                    self->survey->has_qemu ? &self->survey->qemu : NULL, self->entry->hold_token,
+                    step->bytes, self->plan->headroom_bytes,
+                    &summary->released_bytes[BAL_MECHANISM_HOLD]);
 }
 
 static void
@@ -260,7 +261,7 @@ released_nothing (const BalRelease *self)
   const BalSummary *summary = bal_report_summary (self->job->report);
   const BalJournalEntry *entry = self->entry;
 
-  if (summary->released_bytes[BAL_MECHANISM_HOLD] > 0
+  if (summary->released_bytes[BAL_MECHANISM_HOLD] > 0 || self->hold_is_unknown
       || (entry->has_balloon && entry->balloon_set_kib != entry->balloon_original_kib))
     return FALSE;
   for (guint i = 0; entry->virtio_mem && i < entry->virtio_mem->len; i++)

@@ -38,8 +38,10 @@ def target(bed):
 
 
 def definition(host):
-    """The running domain's XML, but for currentMemory, which libvirt corrects by what QEMU says (bed/qemu-odd-size)."""
-    return re.sub("<currentMemory.*", "", host.virsh("dumpxml", "cli").stdout)
+    """The running domain's XML, but for currentMemory, which libvirt corrects by what QEMU says (bed/qemu-odd-size),
+    and the USB controller, whose alias a restarted libvirtd forgets."""
+    text = re.sub("<currentMemory.*", "", host.virsh("dumpxml", "cli").stdout)
+    return re.sub(r"<controller type='usb'[^>]*(/>|>.*?</controller>)", "", text, flags=re.DOTALL)
 
 
 def check_refused(result, status, *words):
