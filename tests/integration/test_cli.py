@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -39,9 +40,13 @@ def target(bed):
 
 def definition(host):
     """The running domain's XML, but for currentMemory, which libvirt corrects by what QEMU says (bed/qemu-odd-size),
-    and the USB controller, whose alias a restarted libvirtd forgets."""
-    text = re.sub("<currentMemory.*", "", host.virsh("dumpxml", "cli").stdout)
-    return re.sub(r"<controller type='usb'[^>]*(/>|>.*?</controller>)", "", text, flags=re.DOTALL)
+    and aliases, of which a restarted libvirtd forgets one of a controller that is not there (USB, model none)."""
+    domain = ElementTree.fromstring(host.virsh("dumpxml", "cli").stdout)
+    domain.remove(domain.find("currentMemory"))
+    for element in domain.iter():
+        for alias in element.findall("alias"):
+            element.remove(alias)
+    return ElementTree.canonicalize(ElementTree.tostring(domain, encoding="unicode"), strip_text=True)
 
 
 def check_refused(result, status, *words):
