@@ -27,6 +27,7 @@ typedef struct
   BalHoldArguments arguments;
   guint64 goal_bytes;
   guint64 held_bytes;
+  gboolean ended;          /* the agent said that it gives back, or has */
   gint64 end_us;           /* of all patience */
   gint64 grew_us;          /* when it last had grown by STALL_BYTES */
   guint64 grew_from_bytes; /* and the mark that the next growth is measured from */
@@ -85,6 +86,7 @@ is_over (Growth *self, const BalHoldStatus *status)
       bal_report_warning (self->job->report, "the guest gave the held memory back early (%s)",
                           bal_hold_reason_name (status->reason));
       self->held_bytes = 0;
+      self->ended = TRUE;
       return TRUE;
     }
   self->held_bytes = status->held_bytes;
@@ -180,7 +182,7 @@ bal_hold_grow (const BalJob *job,
   if (error)
     bal_report_warning (job->report, "the guest agent stopped while it was to hold memory (%s)",
                         error->message);
-  return !error;
+  return !self.ended;
 }
 
 gboolean

@@ -18,8 +18,8 @@
 G_BEGIN_DECLS
 
 /* Holds up to @bytes under @token, leaving @headroom_bytes free. @qemu (may be NULL) is watched for
- * growth. *@held_bytes: what is held at the end, as far as is known. FALSE when the agent stopped
- * answering, so that it may hold more. */
+ * growth. *@held_bytes: what was held when it last answered. FALSE when the agent itself said that
+ * it holds nothing any more; otherwise it may hold more than that by now. */
 gboolean bal_hold_grow (const BalJob *job,
                         BalAgentClient *agent,
                         const BalIncarnation *qemu,

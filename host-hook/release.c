@@ -190,11 +190,10 @@ run_hold (BalRelease *self, const BalPlanStep *step)
 {
   BalSummary *summary = bal_report_summary (self->job->report);
 
-  self->hold_is_unknown =
-    !bal_hold_grow (self->job, self->survey->agent,
-                    self->survey->has_qemu ? &self->survey->qemu : NULL, self->entry->hold_token,
-                    step->bytes, self->plan->headroom_bytes,
-                    &summary->released_bytes[BAL_MECHANISM_HOLD]);
+  self->may_hold = bal_hold_grow (self->job, self->survey->agent,
+                                  self->survey->has_qemu ? &self->survey->qemu : NULL,
+                                  self->entry->hold_token, step->bytes, self->plan->headroom_bytes,
+                                  &summary->released_bytes[BAL_MECHANISM_HOLD]);
 }
 
 static void
@@ -258,10 +257,9 @@ bal_release_run (BalRelease *self, GError **error)
 static gboolean
 released_nothing (const BalRelease *self)
 {
-  const BalSummary *summary = bal_report_summary (self->job->report);
   const BalJournalEntry *entry = self->entry;
 
-  if (summary->released_bytes[BAL_MECHANISM_HOLD] > 0 || self->hold_is_unknown
+  if (self->may_hold
       || (entry->has_balloon && entry->balloon_set_kib != entry->balloon_original_kib))
     return FALSE;
   for (guint i = 0; entry->virtio_mem && i < entry->virtio_mem->len; i++)
