@@ -27,8 +27,7 @@ typedef struct
   const BalPlan *plan;
   BalJournalEntry *entry;
   gboolean has_journal; /* the source is local; a remote domain has its metadata alone */
-  gboolean gboolean
-    may_hold; /* set by bal_release_run(): the agent was asked to hold and did not end it */
+  gboolean may_hold;    /* set by bal_release_run(): the agent was asked to, and did not end it */
 } BalRelease;
 
 /* A journal entry with the originals that @plan is going to change, under a fresh migration id.
