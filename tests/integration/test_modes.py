@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from failures import FREED_MIB
-from support import MIB, agent_config, check_whole, has_tag, migrate, sizes, wait_nothing_held
+from support import MIB, Memory, agent_config, check_whole, has_tag, migrate, sizes, wait_nothing_held
 
 WAYS = {
     "direct": (),
@@ -57,8 +57,9 @@ def postcopy_events(host):
 @pytest.mark.parametrize("switch", [("--postcopy-after-precopy",), ("--timeout", "1", "--timeout-postcopy")],
                          ids=lambda switch: switch[0].strip("-"))
 def test_postcopy(bed, dirty, switch, kind):
-    guest, before = dirty(kind)
+    guest, _ = dirty(kind)
     guest.canary_start(24)
+    before = Memory.of(guest)
 
     switched = postcopy_events(bed.src)
 
