@@ -6,10 +6,11 @@
  *   guest-tool serve PORT-NAME
  *   guest-tool fill MIB|all SEED [--verify] [--hold | --fragment]
  *   guest-tool canary MIB SEED STATUS-FILE
+ *   guest-tool flush-tlb
  *
  * Every subcommand exits 0 on success, 1 on failure with a line on stderr, 2 on bad usage.
- * --hold, --fragment and canary go on in the background: the command returns when the
- * memory is in place, having printed the background process' pid.
+ * --hold, --fragment, canary and flush-tlb go on in the background: the command returns when
+ * they are at work, having printed the background process' pid.
  */
 
 #include <errno.h>
@@ -58,7 +59,8 @@ usage (void)
 {
   fprintf (stderr, "usage: guest-tool serve PORT-NAME\n"
                    "       guest-tool fill MIB|all SEED [--verify] [--hold|--fragment]\n"
-                   "       guest-tool canary MIB SEED STATUS-FILE\n");
+                   "       guest-tool canary MIB SEED STATUS-FILE\n"
+                   "       guest-tool flush-tlb\n");
   return 2;
 }
 
@@ -106,5 +108,7 @@ main (int argc, char **argv)
     return run_fill (argc, argv);
   if (argc >= 2 && strcmp (argv[1], "canary") == 0)
     return run_canary (argc, argv);
+  if (argc == 2 && strcmp (argv[1], "flush-tlb") == 0)
+    return flush_tlb ();
   return usage ();
 }

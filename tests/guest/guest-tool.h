@@ -48,6 +48,14 @@ int fill (const struct fill_options *options);
  * it stops. The memory is not locked, so it may be swapped. */
 int canary (uint64_t mib, uint64_t seed, const char *status_file);
 
+/* Flushes the TLB of every CPU a hundred times a second, in the background.
+ *
+ * QEMU's software emulation sizes its TLB by the pages in use between two flushes, and an idle
+ * guest never flushes: after some gigabytes were written it has tens of thousands of entries.
+ * QEMU before 9.0 walks all of them for each page of RAM when a migration begins (see
+ * tests/bed/qemu-odd-size), which takes longer than the migration; KVM knows nothing alike. */
+int flush_tlb (void);
+
 /* Serves shell commands on the virtio-serial port called @port_name, for ever.
  *
  * Request: ID SP base64(command) LF; reply: ID SP exit-status SP base64(output) LF, output
