@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host-hook/breakpoint.h"
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
 #include "host-hook/failure.h"
@@ -15,15 +14,20 @@
   "more."
 
 static gboolean
-give_back_again (BalCli *cli, virDomainPtr domain, const BalRelease *release, GError **error)
+give_back_again (BalCli *cli,
+                 virDomainPtr domain,
+                 const BalSurvey *survey,
+                 const BalJournalEntry *entry,
+                 GError **error)
 {
   BalGiveBack give_back = {.job = &cli->job,
                            .domain = domain,
                            .is_local = TRUE,
-                           .agent = release->survey->agent};
+                           .agent = survey->agent,
+                           .lease_ms = survey->agent_lease_ms};
 
-  if (!bal_give_back (&give_back, release->entry, error)
-      || !bal_journal_remove (cli->job.root, release->entry, error))
+  if (!bal_give_back (&give_back, entry, error)
+      || !bal_journal_remove (cli->job.root, entry, error))
     return FALSE;
   g_set_error (error, BAL_FAILURE, BAL_EXIT_INTERRUPTED,
                "Interrupted; domain \"%s\" has its memory back", virDomainGetName (domain));
@@ -33,7 +37,6 @@ give_back_again (BalCli *cli, virDomainPtr domain, const BalRelease *release, GE
 static gboolean
 release_domain (BalCli *cli, virDomainPtr domain, GError **error)
 {
-  BalSummary *summary = bal_report_summary (cli->report);
   g_auto (BalSurvey) survey = {0};
   g_auto (BalPlan) plan = {0};
   g_autoptr (BalJournalEntry) entry = NULL;
@@ -43,26 +46,23 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
                               .source_local = TRUE,
                               .destination_reachable = TRUE,
                               .config = &cli->config};
-  BalRelease release = {
-    .job = &cli->job, .domain = domain, .survey = &survey, .plan = &plan, .has_journal = TRUE};
+  BalRelease release = {.job = &cli->job,
+                        .domain = domain,
+                        .survey = &survey,
+                        .plan = &plan,
+                        .has_journal = TRUE,
+                        .source_uri = uri};
 
-  bal_report_phase (cli->report, BAL_PHASE_SURVEY);
   if (!bal_prepare (&cli->job, &request, &survey, &plan, error))
     return FALSE;
-  summary->gain_bytes = plan.gain_bytes;
-  summary->headroom_bytes = plan.headroom_bytes;
-  summary->why_nothing = g_strdup (plan.why_nothing);
+  bal_report_summary (cli->report)->why_nothing = g_strdup (plan.why_nothing);
   if (plan.steps->len == 0)
     return TRUE;
 
-  bal_report_phase (cli->report, BAL_PHASE_RELEASE);
-  entry = bal_release_entry (cli->job.root, &survey, &plan, uri, NULL, NULL, error);
-  release.entry = entry;
-  if (!entry || !bal_release_run (&release, error))
+  if (!bal_release (&release, &entry, error))
     return FALSE;
-  if (bal_release_drop_if_nothing (&release))
-    return TRUE;
-  return !bal_cancel_requested (cli->cancel) || give_back_again (cli, domain, &release, error);
+  return !entry || !bal_cancel_requested (cli->cancel)
+         || give_back_again (cli, domain, &survey, entry, error);
 }
 
 /* A file that cannot be read says nothing, and `ballast restore` could not mend it. */

@@ -38,8 +38,8 @@ give_back_hold (const BalGiveBack *self)
   bal_report_warning (
     self->job->report,
     "the guest agent does not answer (%s); the guest takes its held memory back by "
-    "itself within %u s of silence",
-    error->message, BAL_HOLD_LEASE_DEFAULT_MS / 1000);
+    "itself within %" G_GUINT64_FORMAT " s of silence",
+    error->message, (self->lease_ms ? self->lease_ms : BAL_HOLD_LEASE_DEFAULT_MS) / 1000);
 }
 
 static gboolean

@@ -26,6 +26,7 @@ typedef struct
   virDomainPtr domain;   /* where it runs now */
   gboolean is_local;     /* its libvirtd is on this host: the agent's socket can be opened */
   BalAgentClient *agent; /* an open conversation with it, or NULL */
+  guint64 lease_ms;      /* after so long without a word from us it gives back; 0: not known */
 } BalGiveBack;
 
 /* Gives back what @record says, waits until the guest has it, and takes the tag out of the domain's

@@ -3,18 +3,16 @@
 
 #include "host-hook/breakpoint.h"
 #include "host-hook/format.h"
+#include "host-hook/patience.h"
 
 #define STEP_BYTES (G_GUINT64_CONSTANT (256) * 1024 * 1024)
 #define POLL_INTERVAL_MS 25
 
-/* A holder that grows by less than this in that time is stuck in a guest that has no time for it.
- */
-#define STALL_MS 5000
-#define STALL_BYTES (G_GUINT64_CONSTANT (16) * 1024 * 1024)
-
-/* And however evenly it creeps: a hold that is slower than this on the whole is not worth waiting
- * for. */
-#define SLOWEST_BYTES_PER_S (G_GUINT64_CONSTANT (64) * 1024 * 1024)
+/* A holder that grows more slowly is stuck in a guest that has no time for it, or is not worth
+ * waiting for. */
+static const BalPace hold_pace = {.stall_ms = 5000,
+                                  .least_bytes = G_GUINT64_CONSTANT (16) * 1024 * 1024,
+                                  .slowest_bytes_per_s = G_GUINT64_CONSTANT (64) * 1024 * 1024};
 
 /* Giving 3 GiB back takes 0.2 s under emulation. */
 #define RETURN_TIMEOUT_MS 15000
@@ -27,10 +25,8 @@ typedef struct
   BalHoldArguments arguments;
   guint64 goal_bytes;
   guint64 held_bytes;
-  gboolean ended;          /* the agent said that it gives back, or has */
-  gint64 end_us;           /* of all patience */
-  gint64 grew_us;          /* when it last had grown by STALL_BYTES */
-  guint64 grew_from_bytes; /* and the mark that the next growth is measured from */
+  gboolean ended; /* the agent said that it gives back, or has */
+  BalPatience patience;
   guint64 mark_held_bytes; /* at the beginning of the step that is watched now */
   guint64 mark_host_bytes;
 } Growth;
@@ -90,11 +86,6 @@ is_over (Growth *self, const BalHoldStatus *status)
       return TRUE;
     }
   self->held_bytes = status->held_bytes;
-  if (self->held_bytes >= self->grew_from_bytes + STALL_BYTES)
-    {
-      self->grew_us = g_get_monotonic_time ();
-      self->grew_from_bytes = self->held_bytes;
-    }
   if (self->held_bytes >= self->goal_bytes || bal_cancel_requested (self->job->cancel)
       || host_pays (self))
     return TRUE;
@@ -104,9 +95,9 @@ is_over (Growth *self, const BalHoldStatus *status)
 static gboolean
 is_stalled (Growth *self)
 {
-  gint64 now_us = g_get_monotonic_time ();
+  guint64 left_bytes = self->goal_bytes - MIN (self->goal_bytes, self->held_bytes);
 
-  if (now_us - self->grew_us < STALL_MS * 1000 && now_us < self->end_us)
+  if (!bal_patience_is_over (&self->patience, left_bytes, g_get_monotonic_time ()))
     return FALSE;
   bal_report_warning (self->job->report,
                       "the guest agent holds no more, going on with what it has");
@@ -166,7 +157,6 @@ bal_hold_grow (const BalJob *job,
     .agent = agent,
     .qemu = qemu,
     .goal_bytes = bytes,
-    .grew_us = g_get_monotonic_time (),
     .arguments = {.has_headroom = TRUE,
                   .headroom_bytes = headroom_bytes,
                   .has_deadline = TRUE,
@@ -175,8 +165,7 @@ bal_hold_grow (const BalJob *job,
   };
 
   self.mark_host_bytes = host_bytes (&self);
-  self.end_us =
-    self.grew_us + STALL_MS * 1000 + (gint64)(bytes / SLOWEST_BYTES_PER_S) * G_USEC_PER_SEC;
+  bal_patience_begin (&self.patience, &hold_pace, bytes, g_get_monotonic_time ());
   grow (&self, &error);
   *held_bytes = self.held_bytes;
   if (error)

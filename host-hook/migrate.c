@@ -96,7 +96,6 @@ sizes_must_stay (const BalMigration *self)
 static gboolean
 survey_and_plan (BalMigration *self)
 {
-  BalSummary *summary = bal_report_summary (self->job->report);
   g_autoptr (GError) error = NULL;
   BalSurveyRequest request = {
     .root = self->job->root,
@@ -107,15 +106,12 @@ survey_and_plan (BalMigration *self)
     .config = self->job->config,
   };
 
-  bal_report_phase (self->job->report, BAL_PHASE_SURVEY);
   if (!bal_prepare (self->job, &request, &self->survey, &self->plan, &error))
     {
       say_nothing_released (self, error->message, TRUE);
       return FALSE;
     }
   warn_of_bad_agent (self);
-  summary->gain_bytes = self->plan.gain_bytes;
-  summary->headroom_bytes = self->plan.headroom_bytes;
   BAL_BREAKPOINT ("planned");
   if (self->plan.steps->len == 0)
     say_nothing_released (self, self->plan.why_nothing, self->plan.is_warning);
@@ -126,21 +122,17 @@ static void
 release (BalMigration *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (BalJournalEntry) entry =
-    bal_release_entry (self->job->root, &self->survey, &self->plan, self->source_uri,
-                       self->options->destination_uri, self->options->destination_name, &error);
   BalRelease release = {.job = self->job,
                         .domain = self->domain,
                         .survey = &self->survey,
                         .plan = &self->plan,
-                        .entry = entry,
-                        .has_journal = self->source_local};
+                        .has_journal = self->source_local,
+                        .source_uri = self->source_uri,
+                        .dest_uri = self->options->destination_uri,
+                        .dest_name = self->options->destination_name};
 
-  bal_report_phase (self->job->report, BAL_PHASE_RELEASE);
-  if (!entry || !bal_release_run (&release, &error))
+  if (!bal_release (&release, &self->entry, &error))
     say_nothing_released (self, error->message, TRUE);
-  else if (!bal_release_drop_if_nothing (&release))
-    self->entry = g_steal_pointer (&entry);
 }
 
 /* Interrupted before libvirt was asked to migrate. */
@@ -162,18 +154,9 @@ settle_resumed (BalMigration *self, GError **error)
   BalRecover recover = {.job = self->job,
                         .connection = self->source,
                         .is_local = self->source_local};
-  g_autoptr (GPtrArray) items =
-    self->source_local ? bal_journal_list (self->job->root, self->uuid, error) : NULL;
+  gboolean found;
 
-  for (guint i = 0; items && i < items->len; i++)
-    {
-      const BalJournalItem *item = g_ptr_array_index (items, i);
-      g_autofree char *what = NULL;
-
-      if (item->entry && !bal_recover_entry (&recover, item->entry, &what, error))
-        return FALSE;
-    }
-  return items || !self->source_local;
+  return bal_recover_journal (&recover, self->uuid, &found, error);
 }
 
 static gboolean

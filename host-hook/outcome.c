@@ -59,7 +59,8 @@ give_back_at (BalMigration *self, virConnectPtr connection, GError **error)
   BalGiveBack give_back = {.job = self->job,
                            .domain = domain,
                            .is_local = bal_connection_is_local (connection),
-                           .agent = self->survey.agent};
+                           .agent = self->survey.agent,
+                           .lease_ms = self->survey.agent_lease_ms};
 
   if (!domain)
     return bal_failure_libvirt (error, BAL_EXIT_NOT_RESTORED,

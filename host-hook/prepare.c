@@ -47,12 +47,12 @@ look (const BalSurveyRequest *request,
   return TRUE;
 }
 
-gboolean
-bal_prepare (const BalJob *job,
-             const BalSurveyRequest *request,
-             BalSurvey *survey,
-             BalPlan *plan,
-             GError **error)
+static gboolean
+prepare (const BalJob *job,
+         const BalSurveyRequest *request,
+         BalSurvey *survey,
+         BalPlan *plan,
+         GError **error)
 {
   BalPolicy policy = job->config->policy;
   const BalPlanStep *first;
@@ -71,4 +71,21 @@ bal_prepare (const BalJob *job,
   bal_survey_clear (survey);
   policy.page_cache = BAL_PAGE_CACHE_KEEP;
   return look (request, &policy, survey, plan, error);
+}
+
+gboolean
+bal_prepare (const BalJob *job,
+             const BalSurveyRequest *request,
+             BalSurvey *survey,
+             BalPlan *plan,
+             GError **error)
+{
+  BalSummary *summary = bal_report_summary (job->report);
+
+  bal_report_phase (job->report, BAL_PHASE_SURVEY);
+  if (!prepare (job, request, survey, plan, error))
+    return FALSE;
+  summary->gain_bytes = plan->gain_bytes;
+  summary->headroom_bytes = plan->headroom_bytes;
+  return TRUE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Prepare: survey and plan; when the plan begins with the page cache, trim that and look again,
- * because only what was really given up may be released.
+ * because only what was really given up may be released. What is to be gained goes into the report.
  *
  * Ownership: the caller's survey and plan, zeroed before. Failure: that of the survey; a cache that
  * cannot be trimmed is a warning.

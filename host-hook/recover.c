@@ -208,16 +208,14 @@ bal_recover_entry (const BalRecover *self,
 }
 
 gboolean
-bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found, GError **error)
+bal_recover_journal (const BalRecover *self, const char *uuid, gboolean *found, GError **error)
 {
   g_autoptr (GPtrArray) items = NULL;
-  char uuid[VIR_UUID_STRING_BUFLEN];
-  gboolean tagged = FALSE;
 
   *found = FALSE;
-  if (virDomainGetUUIDString (domain, uuid) < 0)
-    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "A domain has no UUID");
-  items = self->is_local ? bal_journal_list (self->job->root, uuid, error) : g_ptr_array_new ();
+  if (!self->is_local)
+    return TRUE;
+  items = bal_journal_list (self->job->root, uuid, error);
   if (!items)
     return FALSE;
   for (guint i = 0; i < items->len; i++)
@@ -234,7 +232,20 @@ bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found
       if (!bal_recover_entry (self, item->entry, &what, error))
         return FALSE;
     }
-  if (!settle_by_tag (self, domain, self->is_local, NULL, &tagged, error))
+  return TRUE;
+}
+
+gboolean
+bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found, GError **error)
+{
+  char uuid[VIR_UUID_STRING_BUFLEN];
+  gboolean tagged = FALSE;
+
+  *found = FALSE;
+  if (virDomainGetUUIDString (domain, uuid) < 0)
+    return bal_failure_libvirt (error, BAL_EXIT_FAILED, "A domain has no UUID");
+  if (!bal_recover_journal (self, uuid, found, error)
+      || !settle_by_tag (self, domain, self->is_local, NULL, &tagged, error))
     return FALSE;
   *found |= tagged;
   return TRUE;

@@ -31,6 +31,12 @@ gboolean bal_recover_entry (const BalRecover *self,
                             char **what,
                             GError **error);
 
+/* Settles what this host's journal knows of a domain, wherever that is by now (nothing when the
+ * connection is not local). An entry that cannot be read is a warning. *@found tells whether there
+ * was any other. */
+gboolean
+bal_recover_journal (const BalRecover *self, const char *uuid, gboolean *found, GError **error);
+
 /* Settles all that is known of the running @domain: its journal entries and its metadata. *@found
  * tells whether there was anything. */
 gboolean

@@ -36,27 +36,24 @@ enter_step (BalJournalEntry *entry, const BalPlanStep *step)
     }
 }
 
-BalJournalEntry *
-bal_release_entry (const char *root,
-                   const BalSurvey *survey,
-                   const BalPlan *plan,
-                   const char *source_uri,
-                   const char *dest_uri,
-                   const char *dest_name,
-                   GError **error)
+/* With the originals that the plan is going to change. */
+static BalJournalEntry *
+make_entry (const BalRelease *release, GError **error)
 {
+  const BalPlan *plan = release->plan;
   g_autoptr (BalJournalEntry) entry = bal_journal_entry_new ();
 
-  entry->boot_id = bal_host_boot_id (root, error);
-  if (!entry->boot_id || !bal_process_incarnation (root, getpid (), &entry->owner, error))
+  entry->boot_id = bal_host_boot_id (release->job->root, error);
+  if (!entry->boot_id
+      || !bal_process_incarnation (release->job->root, getpid (), &entry->owner, error))
     return NULL;
-  entry->uuid = g_strdup (survey->xml.uuid);
-  entry->incarnation = survey->qemu;
+  entry->uuid = g_strdup (release->survey->xml.uuid);
+  entry->incarnation = release->survey->qemu;
   entry->migration_id = g_uuid_string_random ();
-  entry->domain_name = g_strdup (survey->xml.name);
-  entry->source_uri = g_strdup (source_uri);
-  entry->dest_uri = g_strdup (dest_uri);
-  entry->dest_name = g_strdup (dest_name);
+  entry->domain_name = g_strdup (release->survey->xml.name);
+  entry->source_uri = g_strdup (release->source_uri);
+  entry->dest_uri = g_strdup (release->dest_uri);
+  entry->dest_name = g_strdup (release->dest_name);
   entry->stage = BAL_JOURNAL_PLANNED;
   for (guint i = 0; i < plan->steps->len; i++)
     enter_step (entry, &g_array_index (plan->steps, BalPlanStep, i));
@@ -96,23 +93,31 @@ bal_release_write_tag (virDomainPtr domain, const BalJournalEntry *entry, GError
   return TRUE;
 }
 
+typedef struct
+{
+  const BalJob *job;
+  const BalRelease *release;
+  BalJournalEntry *entry;
+  gboolean may_hold; /* the agent was asked to, and did not end it */
+} Run;
+
 static gboolean
-save_entry (const BalRelease *self, BalJournalStage stage, GError **error)
+save_entry (const Run *self, BalJournalStage stage, GError **error)
 {
   self->entry->stage = stage;
-  return !self->has_journal || bal_journal_save (self->job->root, self->entry, error);
+  return !self->release->has_journal || bal_journal_save (self->job->root, self->entry, error);
 }
 
 static gboolean
-write_originals (BalRelease *self, GError **error)
+write_originals (Run *self, GError **error)
 {
   if (!save_entry (self, BAL_JOURNAL_RELEASING, error))
     return FALSE;
   BAL_BREAKPOINT ("journal-written");
   if (bal_journal_entry_changes_sizes (self->entry)
-      && !bal_release_write_tag (self->domain, self->entry, error))
+      && !bal_release_write_tag (self->release->domain, self->entry, error))
     {
-      if (self->has_journal)
+      if (self->release->has_journal)
         bal_journal_remove (self->job->root, self->entry, NULL);
       return FALSE;
     }
@@ -153,9 +158,9 @@ settle_for_less (const BalSize *size, guint64 actual_kib, guint64 *set_kib, GErr
 }
 
 static gboolean
-shrink (BalRelease *self, const BalPlanStep *step, guint64 *set_kib, GError **error)
+shrink (Run *self, const BalPlanStep *step, guint64 *set_kib, GError **error)
 {
-  BalSize size = {.domain = self->domain, .alias = step->alias};
+  BalSize size = {.domain = self->release->domain, .alias = step->alias};
   SizeProgress progress = {.report = self->job->report, .step = step};
   guint64 requested_kib, actual_kib;
 
@@ -186,18 +191,19 @@ find_entry_device (const BalJournalEntry *entry, const char *alias)
 }
 
 static void
-run_hold (BalRelease *self, const BalPlanStep *step)
+run_hold (Run *self, const BalPlanStep *step)
 {
   BalSummary *summary = bal_report_summary (self->job->report);
 
-  self->may_hold = bal_hold_grow (self->job, self->survey->agent,
-                                  self->survey->has_qemu ? &self->survey->qemu : NULL,
-                                  self->entry->hold_token, step->bytes, self->plan->headroom_bytes,
-                                  &summary->released_bytes[BAL_MECHANISM_HOLD]);
+  self->may_hold =
+    bal_hold_grow (self->job, self->release->survey->agent,
+                   self->release->survey->has_qemu ? &self->release->survey->qemu : NULL,
+                   self->entry->hold_token, step->bytes, self->release->plan->headroom_bytes,
+                   &summary->released_bytes[BAL_MECHANISM_HOLD]);
 }
 
 static void
-run_step (BalRelease *self, const BalPlanStep *step)
+run_step (Run *self, const BalPlanStep *step)
 {
   g_autoptr (GError) error = NULL;
 
@@ -223,25 +229,23 @@ run_step (BalRelease *self, const BalPlanStep *step)
 /* What the guest really gave up may be less than was planned, and a give-back trusts these values:
  * so they are written as soon as they are known. */
 static void
-write_results (BalRelease *self, BalJournalStage stage)
+write_results (Run *self, BalJournalStage stage)
 {
   g_autoptr (GError) error = NULL;
 
   if ((bal_journal_entry_changes_sizes (self->entry)
-       && !bal_release_write_tag (self->domain, self->entry, &error))
+       && !bal_release_write_tag (self->release->domain, self->entry, &error))
       || !save_entry (self, stage, &error))
     bal_report_warning (self->job->report, "what was released could not be written down (%s)",
                         error->message);
 }
 
-gboolean
-bal_release_run (BalRelease *self, GError **error)
+static void
+run_steps (Run *self)
 {
-  if (!write_originals (self, error))
-    return FALSE;
-  for (guint i = 0; i < self->plan->steps->len; i++)
+  for (guint i = 0; i < self->release->plan->steps->len; i++)
     {
-      const BalPlanStep *step = &g_array_index (self->plan->steps, BalPlanStep, i);
+      const BalPlanStep *step = &g_array_index (self->release->plan->steps, BalPlanStep, i);
 
       if (bal_cancel_requested (self->job->cancel))
         break;
@@ -250,12 +254,10 @@ bal_release_run (BalRelease *self, GError **error)
         write_results (self, BAL_JOURNAL_RELEASING);
     }
   write_results (self, BAL_JOURNAL_RELEASED);
-  BAL_BREAKPOINT ("released");
-  return TRUE;
 }
 
 static gboolean
-released_nothing (const BalRelease *self)
+released_nothing (const Run *self)
 {
   const BalJournalEntry *entry = self->entry;
 
@@ -273,16 +275,32 @@ released_nothing (const BalRelease *self)
   return TRUE;
 }
 
-gboolean
-bal_release_drop_if_nothing (BalRelease *self)
+static void
+forget (const Run *self)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!released_nothing (self))
-    return FALSE;
   if ((bal_journal_entry_changes_sizes (self->entry)
-       && !bal_release_write_tag (self->domain, NULL, &error))
-      || (self->has_journal && !bal_journal_remove (self->job->root, self->entry, &error)))
+       && !bal_release_write_tag (self->release->domain, NULL, &error))
+      || (self->release->has_journal && !bal_journal_remove (self->job->root, self->entry, &error)))
     bal_report_warning (self->job->report, "%s", error->message);
+}
+
+gboolean
+bal_release (const BalRelease *self, BalJournalEntry **entry, GError **error)
+{
+  g_autoptr (BalJournalEntry) originals = make_entry (self, error);
+  Run run = {.job = self->job, .release = self, .entry = originals};
+
+  *entry = NULL;
+  bal_report_phase (self->job->report, BAL_PHASE_RELEASE);
+  if (!originals || !write_originals (&run, error))
+    return FALSE;
+  run_steps (&run);
+  BAL_BREAKPOINT ("released");
+  if (released_nothing (&run))
+    forget (&run);
+  else
+    *entry = g_steal_pointer (&originals);
   return TRUE;
 }

@@ -3,13 +3,15 @@
 
 #include "host-hook/connection.h"
 #include "host-hook/failure.h"
+#include "host-hook/patience.h"
 #include "host-hook/size-stand.h"
 #include "protocol/codec.h"
 
 #define POLL_INTERVAL_MS 50
 
-/* A guest that moves more slowly than this on the whole is not waited for to the end. */
-#define SLOWEST_KIB_PER_S (32u * 1024u)
+/* A guest that moves by less, or more slowly on the whole, is not waited for to the end. */
+#define LEAST_STEP_BYTES (G_GUINT64_CONSTANT (16) * 1024 * 1024)
+#define SLOWEST_BYTES_PER_S (G_GUINT64_CONSTANT (32) * 1024 * 1024)
 
 char *
 bal_size_describe (const BalSize *self)
@@ -135,29 +137,27 @@ bal_size_settle (const BalSize *self,
                  guint64 *actual_kib,
                  GError **error)
 {
-  gint64 marked_us = g_get_monotonic_time (), end_us = G_MAXINT64;
-  guint64 marked_kib = G_MAXUINT64, requested_kib;
+  const BalPace pace = {.stall_ms = stall_ms,
+                        .least_bytes = LEAST_STEP_BYTES,
+                        .slowest_bytes_per_s = SLOWEST_BYTES_PER_S};
+  BalPatience patience = {0};
 
   while (TRUE)
     {
+      gint64 now_us = g_get_monotonic_time ();
+      guint64 requested_kib, left_bytes;
+
       if (!bal_size_read (self, &requested_kib, actual_kib, error))
         return FALSE;
       if (progress)
         progress (*actual_kib, data);
       if (bal_size_same (*actual_kib, target_kib))
         return TRUE;
-      if (marked_kib == G_MAXUINT64)
-        end_us =
-          marked_us + (gint64)stall_ms * 1000
-          + (gint64)(distance (*actual_kib, target_kib) / SLOWEST_KIB_PER_S) * G_USEC_PER_SEC;
-      if (marked_kib == G_MAXUINT64
-          || distance (*actual_kib, target_kib) + BAL_SIZE_PROGRESS_KIB <= marked_kib)
-        {
-          marked_us = g_get_monotonic_time ();
-          marked_kib = distance (*actual_kib, target_kib);
-        }
-      if (g_get_monotonic_time () - marked_us > (gint64)stall_ms * 1000
-          || g_get_monotonic_time () > end_us || (cancel && bal_cancel_requested (cancel)))
+      left_bytes = distance (*actual_kib, target_kib) * 1024;
+      if (!patience.pace)
+        bal_patience_begin (&patience, &pace, left_bytes, now_us);
+      if (bal_patience_is_over (&patience, left_bytes, now_us)
+          || (cancel && bal_cancel_requested (cancel)))
         return TRUE;
       pause_ms (cancel, POLL_INTERVAL_MS);
     }

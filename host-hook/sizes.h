@@ -17,8 +17,6 @@
 
 G_BEGIN_DECLS
 
-#define BAL_SIZE_PROGRESS_KIB (16u * 1024u)
-
 typedef struct
 {
   virDomainPtr domain;
@@ -41,9 +39,9 @@ gboolean bal_size_read_maximum (const BalSize *self, guint64 *maximum_kib, GErro
 /* Called with each reading. */
 typedef void (*BalSizeProgress) (guint64 actual_kib, gpointer data);
 
-/* Waits until the guest has @target_kib, until it came no nearer by BAL_SIZE_PROGRESS_KIB within
- * @stall_ms, or until @cancel (may be NULL). So a guest that creeps, or moves to and fro, costs a
- * bounded time. Gives the last reading in *@actual_kib. */
+/* Waits until the guest has @target_kib, until it came hardly nearer for @stall_ms or is too slow
+ * on the whole (see patience.h), or until @cancel (may be NULL). Gives the last reading in
+ * *@actual_kib. */
 gboolean bal_size_settle (const BalSize *self,
                           guint64 target_kib,
                           guint stall_ms,
