@@ -34,6 +34,8 @@ bal_pressure_sample (const char *root, BalPressureSample *out)
     return FALSE;
   *out = (BalPressureSample){
     .swapped_pages = bal_proc_sum_numbers (vmstat, "pswpout"),
+    .scanned_pages = bal_proc_sum_numbers (vmstat, "pgscan_kswapd")
+                     + bal_proc_sum_numbers (vmstat, "pgscan_direct"),
     .stalls =
       bal_proc_sum_numbers (vmstat, "allocstall") + bal_proc_sum_numbers (vmstat, "pgscan_direct"),
     .available_bytes = bal_meminfo_bytes (meminfo, "MemAvailable:"),
@@ -47,7 +49,9 @@ bal_pressure_decide (const BalPressureSample *before,
                      gboolean growing,
                      gboolean has_psi)
 {
-  if (now->swapped_pages > before->swapped_pages || (!has_psi && now->stalls > before->stalls))
+  if (now->swapped_pages > before->swapped_pages && now->scanned_pages > before->scanned_pages)
+    return TRUE;
+  if (!has_psi && now->stalls > before->stalls)
     return TRUE;
   return !growing && now->available_bytes < before->available_bytes / 2;
 }

@@ -6,10 +6,12 @@
  * With PSI the kernel wakes the agent when tasks stall on memory
  * (Documentation/accounting/psi.rst). That says nothing of a guest that swaps calmly, and it may
  * not be there (not built in, psi=0, no right to set a trigger), so two files are polled as well. A
- * hold never makes the guest swap, so any swap-out means that something else runs short; once the
- * hold has stopped growing, available memory fallen to half is taken as the same; and without PSI
- * so is any direct reclaim. To give back early costs little: what was held is zeros to the host
- * until the guest uses it.
+ * hold never makes the guest swap, so swap-out while the guest as a whole reclaims memory means
+ * that something else runs short (a container that swaps at its own limit needs nothing of what is
+ * held, and its scanning is in none of vmstat's pgscan counters); once the hold has stopped
+ * growing, available memory fallen to half is taken as the same; and without PSI so is any direct
+ * reclaim. To give back early costs little: what was held is zeros to the host until the guest uses
+ * it.
  *
  * Ownership: bal_pressure_free() ends the watch. Failure: none.
  */
@@ -33,7 +35,8 @@ void bal_pressure_set_growing (BalPressure *self, gboolean growing);
 /* What is polled; for the decision below. */
 typedef struct
 {
-  guint64 swapped_pages;   /* swapped out since boot */
+  guint64 swapped_pages;   /* swapped out since boot, for whatever reason */
+  guint64 scanned_pages;   /* looked at since boot because the guest as a whole was short */
   guint64 stalls;          /* allocation stalls, and pages scanned by direct reclaim, since boot */
   guint64 available_bytes; /* MemAvailable */
 } BalPressureSample;

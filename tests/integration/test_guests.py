@@ -97,6 +97,26 @@ def test_nothing_is_pushed_into_swap(bed, boot):
     check_whole(guest, before, before.free // MIB - 64)
 
 
+def test_container_that_swaps_at_its_own_limit(bed, boot):
+    """The guest as a whole is not short: the hold stays, at least where the kernel has no PSI to say otherwise."""
+    guest = boot(fresh=True, disk_mib=320, kernel_args="psi=0")
+    guest.shell("mkswap /dev/vda && swapon /dev/vda")
+    before = fill(guest)
+    guest.shell("echo +memory >/sys/fs/cgroup/cgroup.subtree_control; mkdir /sys/fs/cgroup/small")
+    guest.shell(f"echo {64 * MIB} >/sys/fs/cgroup/small/memory.high")
+    guest.host.ballast("release", guest.name)
+    held = held_bytes(guest)
+    assert held > 100 * MIB
+    swapped = vmstat(guest, "pswpout")
+
+    guest.shell("echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec guest-tool fill 100 1", timeout=120)
+
+    assert (vmstat(guest, "pswpout") - swapped) * 4096 > 20 * MIB
+    assert held_bytes(guest) == held
+    guest.host.ballast("restore", guest.name)
+    check_whole(guest, before, FREED_MIB)
+
+
 def vmstat(guest, name):
     return int(guest.shell(f"awk '$1 == \"{name}\" {{ print $2 }}' /proc/vmstat"))
 

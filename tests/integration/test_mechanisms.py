@@ -89,11 +89,10 @@ HOLD_MISSES_PIECES = pytest.mark.xfail(strict=True, reason="a hold takes untouch
 @pytest.mark.parametrize("policy", ["keep", "trim", pytest.param("drop", marks=HOLD_MISSES_PIECES)])
 def test_page_cache(bed, boot, policy):
     cached_mib = 300
-    guest = boot(memory_mib=768, disk_mib=cached_mib + 20)
+    guest = boot(memory_mib=768, disk_mib=cached_mib + 40)
     guest.canary_start(16)
-    # The cache of a block device lasts as long as somebody has it open.
-    guest.shell(f"sleep 1000 </dev/vda & dd if=/dev/urandom of=/dev/vda bs=1M count={cached_mib} && sync",
-                timeout=120)
+    guest.shell("mke2fs /dev/vda && mkdir /mnt && mount -t ext4 /dev/vda /mnt")
+    guest.shell(f"dd if=/dev/urandom of=/mnt/file bs=1M count={cached_mib} && sync", timeout=120)
     cached = guest.meminfo()["Cached"] + guest.meminfo()["Buffers"]
     assert cached > cached_mib * MIB
     before = Memory.of(guest)

@@ -159,6 +159,7 @@ test_pressure (void)
   g_assert_true (bal_pressure_sample (fixture->root, &before));
   g_assert_cmpuint (before.stalls, ==, 33);
   g_assert_cmpuint (before.swapped_pages, ==, 400);
+  g_assert_cmpuint (before.scanned_pages, ==, 1030);
   g_assert_cmpuint (before.available_bytes, ==, 3300000 * KIB);
   now = before;
   g_assert_false (bal_pressure_decide (&before, &now, FALSE, FALSE));
@@ -167,7 +168,11 @@ test_pressure (void)
   g_assert_false (bal_pressure_decide (&before, &now, FALSE, TRUE));
   now = before;
   now.swapped_pages++;
+  g_assert_false (bal_pressure_decide (&before, &now, TRUE, TRUE));
+  now.scanned_pages++;
   g_assert_true (bal_pressure_decide (&before, &now, TRUE, TRUE));
+  now.swapped_pages--;
+  g_assert_false (bal_pressure_decide (&before, &now, TRUE, TRUE));
   now = before;
   now.available_bytes /= 3;
   g_assert_true (bal_pressure_decide (&before, &now, FALSE, TRUE));
