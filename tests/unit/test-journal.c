@@ -3,6 +3,7 @@
 
 #include "host-hook/file-io.h"
 #include "protocol/codec.h"
+#include "test-root.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -11,39 +12,6 @@
 #define OTHER_UUID "6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e60"
 #define BOOT_ID "11111111-2222-4333-8444-555555555555"
 #define FILE_NAME UUID ".4711-123456.nonce-1.json"
-
-typedef struct
-{
-  char *root;
-  char *folder;
-} Fixture;
-
-static void
-set_up (Fixture *fixture, gconstpointer user_data)
-{
-  fixture->root = g_dir_make_tmp ("ballast-journal-XXXXXX", NULL);
-  fixture->folder = g_build_filename (fixture->root, BAL_JOURNAL_FOLDER, NULL);
-}
-
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) folder = g_dir_open (path, 0, NULL);
-  for (const char *name; folder != NULL && (name = g_dir_read_name (folder)) != NULL;)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer user_data)
-{
-  remove_tree (fixture->root);
-  g_free (fixture->root);
-  g_free (fixture->folder);
-}
 
 static BalJournalEntry *
 new_entry (const char *uuid, const char *migration_id)
@@ -65,58 +33,57 @@ new_entry (const char *uuid, const char *migration_id)
 }
 
 static void
-save (Fixture *fixture, const BalJournalEntry *entry)
+save (TestRoot *root, const BalJournalEntry *entry)
 {
   g_autoptr (GError) error = NULL;
-  bal_journal_save (fixture->root, entry, &error);
+  bal_journal_save (root->path, entry, &error);
   g_assert_no_error (error);
 }
 
 static void
-assert_not_saved (Fixture *fixture, const BalJournalEntry *entry, int code)
+assert_not_saved (TestRoot *root, const BalJournalEntry *entry, int code)
 {
   g_autoptr (GError) error = NULL;
-  g_assert_false (bal_journal_save (fixture->root, entry, &error));
+  g_assert_false (bal_journal_save (root->path, entry, &error));
   g_assert_error (error, BAL_JOURNAL_ERROR, code);
 }
 
 static BalJournalEntry *
-load (Fixture *fixture)
+load (TestRoot *root)
 {
   g_autoptr (GError) error = NULL;
-  BalJournalEntry *entry = bal_journal_load (fixture->root, FILE_NAME, &error);
+  BalJournalEntry *entry = bal_journal_load (root->path, FILE_NAME, &error);
   g_assert_no_error (error);
   return entry;
 }
 
 static void
-put (Fixture *fixture, const char *name, const char *text)
+put (TestRoot *root, const char *name, const char *text)
 {
-  g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
-  g_mkdir_with_parents (fixture->folder, 0700);
-  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_autofree char *path = g_build_filename (BAL_JOURNAL_FOLDER, name, NULL);
+  test_root_put (root, path, text);
 }
 
 static GPtrArray *
-list (Fixture *fixture, const char *uuid)
+list (TestRoot *root, const char *uuid)
 {
   g_autoptr (GError) error = NULL;
-  GPtrArray *items = bal_journal_list (fixture->root, uuid, &error);
+  GPtrArray *items = bal_journal_list (root->path, uuid, &error);
   g_assert_no_error (error);
   return items;
 }
 
 static void
-test_round_trip (Fixture *fixture, gconstpointer user_data)
+test_round_trip (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
   entry->dest_name = g_strdup ("new name");
   entry->hold_token = g_strdup ("t.1");
   entry->hold_bytes = G_GUINT64_CONSTANT (12) << 40;
   entry->stage = BAL_JOURNAL_MIGRATING;
-  save (fixture, entry);
+  save (root, entry);
 
-  g_autoptr (BalJournalEntry) again = load (fixture);
+  g_autoptr (BalJournalEntry) again = load (root);
   g_assert_cmpstr (again->uuid, ==, UUID);
   g_assert_true (bal_incarnation_equal (&again->incarnation, &entry->incarnation));
   g_assert_cmpstr (again->migration_id, ==, "nonce-1");
@@ -139,49 +106,50 @@ test_round_trip (Fixture *fixture, gconstpointer user_data)
 }
 
 static void
-test_private_file (Fixture *fixture, gconstpointer user_data)
+test_private_file (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
-  save (fixture, entry);
-  g_autofree char *path = g_build_filename (fixture->folder, FILE_NAME, NULL);
+  save (root, entry);
+  g_autofree char *folder = test_root_path (root, BAL_JOURNAL_FOLDER);
+  g_autofree char *path = g_build_filename (folder, FILE_NAME, NULL);
   GStatBuf info;
   g_assert_cmpint (g_stat (path, &info), ==, 0);
   g_assert_cmpint (info.st_mode & 07777, ==, 0600);
-  g_assert_cmpint (g_stat (fixture->folder, &info), ==, 0);
+  g_assert_cmpint (g_stat (folder, &info), ==, 0);
   g_assert_cmpint (info.st_mode & 07777, ==, 0700);
 }
 
 static void
-test_without_extras (Fixture *fixture, gconstpointer user_data)
+test_without_extras (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
   entry->has_balloon = FALSE;
   g_clear_pointer (&entry->dest_uri, g_free);
   g_clear_pointer (&entry->virtio_mem, g_array_unref);
   entry->balloon_original_kib = 0;
-  save (fixture, entry);
-  g_autoptr (BalJournalEntry) again = load (fixture);
+  save (root, entry);
+  g_autoptr (BalJournalEntry) again = load (root);
   g_assert_false (again->has_balloon);
   g_assert_null (again->dest_uri);
   g_assert_null (again->hold_token);
   g_assert_null (again->virtio_mem);
-  save (fixture, again);
+  save (root, again);
 }
 
 static void
-test_progress_is_saved (Fixture *fixture, gconstpointer user_data)
+test_progress_is_saved (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
-  save (fixture, entry);
+  save (root, entry);
   entry->stage = BAL_JOURNAL_RELEASED;
   entry->owner.pid = 100;
   entry->balloon_set_kib = 1048576;
   g_array_index (entry->virtio_mem, BalJournalVirtioMem, 0).set_kib = 0;
   entry->hold_token = g_strdup ("t");
   entry->hold_bytes = 4096;
-  save (fixture, entry);
+  save (root, entry);
 
-  g_autoptr (BalJournalEntry) again = load (fixture);
+  g_autoptr (BalJournalEntry) again = load (root);
   g_assert_cmpint (again->stage, ==, BAL_JOURNAL_RELEASED);
   g_assert_cmpint (again->owner.pid, ==, 100);
   g_assert_cmpuint (again->balloon_set_kib, ==, 1048576);
@@ -241,53 +209,54 @@ change_time (BalJournalEntry *entry)
 }
 
 static void
-test_originals_stay (Fixture *fixture, gconstpointer user_data)
+test_originals_stay (TestRoot *root, gconstpointer user_data)
 {
   static const Change changes[] = {change_balloon, drop_balloon, change_device, add_device,
                                    drop_device,    change_token, drop_token,    change_time};
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
   entry->hold_token = g_strdup ("t");
-  save (fixture, entry);
+  save (root, entry);
   for (gsize i = 0; i < G_N_ELEMENTS (changes); i++)
     {
-      g_autoptr (BalJournalEntry) changed = load (fixture);
+      g_autoptr (BalJournalEntry) changed = load (root);
       changes[i](changed);
-      assert_not_saved (fixture, changed, BAL_JOURNAL_ERROR_ORIGINALS);
-      g_autoptr (BalJournalEntry) again = load (fixture);
+      assert_not_saved (root, changed, BAL_JOURNAL_ERROR_ORIGINALS);
+      g_autoptr (BalJournalEntry) again = load (root);
       g_assert_cmpuint (again->balloon_original_kib, ==, 4194304);
       g_assert_cmpstr (again->hold_token, ==, "t");
     }
 }
 
 static void
-test_corrupt_is_not_overwritten (Fixture *fixture, gconstpointer user_data)
+test_corrupt_is_not_overwritten (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
-  put (fixture, FILE_NAME, "{\"version\":1,");
-  assert_not_saved (fixture, entry, BAL_JOURNAL_ERROR_INVALID);
+  put (root, FILE_NAME, "{\"version\":1,");
+  assert_not_saved (root, entry, BAL_JOURNAL_ERROR_INVALID);
 }
 
 static void
-test_unusable_entry_is_not_saved (Fixture *fixture, gconstpointer user_data)
+test_unusable_entry_is_not_saved (TestRoot *root, gconstpointer user_data)
 {
   static const char *const bad_ids[] = {"", "../../x", "a b"};
   for (gsize i = 0; i < G_N_ELEMENTS (bad_ids); i++)
     {
       g_autoptr (BalJournalEntry) entry = new_entry (UUID, bad_ids[i]);
-      assert_not_saved (fixture, entry, BAL_JOURNAL_ERROR_INVALID);
+      assert_not_saved (root, entry, BAL_JOURNAL_ERROR_INVALID);
     }
   g_autoptr (BalJournalEntry) entry = new_entry ("../" UUID, "nonce-1");
-  assert_not_saved (fixture, entry, BAL_JOURNAL_ERROR_INVALID);
+  assert_not_saved (root, entry, BAL_JOURNAL_ERROR_INVALID);
   g_autoptr (BalJournalEntry) incomplete = new_entry (UUID, "nonce-1");
   g_clear_pointer (&incomplete->source_uri, g_free);
-  assert_not_saved (fixture, incomplete, BAL_JOURNAL_ERROR_INVALID);
-  g_assert_false (g_file_test (fixture->folder, G_FILE_TEST_EXISTS));
+  assert_not_saved (root, incomplete, BAL_JOURNAL_ERROR_INVALID);
+  g_autofree char *folder = test_root_path (root, BAL_JOURNAL_FOLDER);
+  g_assert_false (g_file_test (folder, G_FILE_TEST_EXISTS));
 }
 
 static void
-test_list (Fixture *fixture, gconstpointer user_data)
+test_list (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (GPtrArray) empty = list (fixture, NULL);
+  g_autoptr (GPtrArray) empty = list (root, NULL);
   g_assert_cmpuint (empty->len, ==, 0);
 
   g_autoptr (BalJournalEntry) later = new_entry (UUID, "a");
@@ -296,14 +265,14 @@ test_list (Fixture *fixture, gconstpointer user_data)
   later->created_us = 3000;
   earlier->created_us = 1000;
   other->created_us = 2000;
-  save (fixture, later);
-  save (fixture, earlier);
-  save (fixture, other);
-  put (fixture, UUID ".1-1.bad.json", "garbage");
-  put (fixture, "." UUID ".4711-123456.a.json.tmp-12345678", "{");
-  put (fixture, "README", "of somebody else's");
+  save (root, later);
+  save (root, earlier);
+  save (root, other);
+  put (root, UUID ".1-1.bad.json", "garbage");
+  put (root, "." UUID ".4711-123456.a.json.tmp-12345678", "{");
+  put (root, "README", "of somebody else's");
 
-  g_autoptr (GPtrArray) all = list (fixture, NULL);
+  g_autoptr (GPtrArray) all = list (root, NULL);
   g_assert_cmpuint (all->len, ==, 4);
   static const char *const order[] = {"b", "c", "a"};
   for (guint i = 0; i < 3; i++)
@@ -317,31 +286,31 @@ test_list (Fixture *fixture, gconstpointer user_data)
   g_assert_error (bad->error, BAL_JOURNAL_ERROR, BAL_JOURNAL_ERROR_INVALID);
   g_assert_cmpstr (bad->file_name, ==, UUID ".1-1.bad.json");
 
-  g_autoptr (GPtrArray) one = list (fixture, OTHER_UUID);
+  g_autoptr (GPtrArray) one = list (root, OTHER_UUID);
   g_assert_cmpuint (one->len, ==, 1);
 }
 
 static void
-test_remove (Fixture *fixture, gconstpointer user_data)
+test_remove (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
   g_autoptr (GError) error = NULL;
-  save (fixture, entry);
-  g_assert_true (bal_journal_remove (fixture->root, entry, &error));
-  g_assert_true (bal_journal_remove (fixture->root, entry, &error));
+  save (root, entry);
+  g_assert_true (bal_journal_remove (root->path, entry, &error));
+  g_assert_true (bal_journal_remove (root->path, entry, &error));
   g_assert_no_error (error);
-  g_autoptr (GPtrArray) items = list (fixture, NULL);
+  g_autoptr (GPtrArray) items = list (root, NULL);
   g_assert_cmpuint (items->len, ==, 0);
 }
 
 static void
-test_name_must_fit (Fixture *fixture, gconstpointer user_data)
+test_name_must_fit (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-2");
   g_autofree char *text = bal_journal_entry_to_json (entry);
-  put (fixture, FILE_NAME, text);
+  put (root, FILE_NAME, text);
   g_autoptr (GError) error = NULL;
-  g_autoptr (BalJournalEntry) none = bal_journal_load (fixture->root, FILE_NAME, &error);
+  g_autoptr (BalJournalEntry) none = bal_journal_load (root->path, FILE_NAME, &error);
   g_assert_null (none);
   g_assert_error (error, BAL_JOURNAL_ERROR, BAL_JOURNAL_ERROR_INVALID);
 }
@@ -414,12 +383,12 @@ test_hostile_text (void)
 }
 
 static void
-test_huge_file (Fixture *fixture, gconstpointer user_data)
+test_huge_file (TestRoot *root, gconstpointer user_data)
 {
   g_autofree char *huge = g_strnfill (BAL_JOURNAL_FILE_MAX_BYTES + 1, ' ');
-  put (fixture, FILE_NAME, huge);
+  put (root, FILE_NAME, huge);
   g_autoptr (GError) error = NULL;
-  g_autoptr (BalJournalEntry) none = bal_journal_load (fixture->root, FILE_NAME, &error);
+  g_autoptr (BalJournalEntry) none = bal_journal_load (root->path, FILE_NAME, &error);
   g_assert_null (none);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
 }
@@ -446,18 +415,17 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(name, function) g_test_add (name, Fixture, NULL, set_up, function, tear_down)
-  ADD ("/journal/round-trip", test_round_trip);
-  ADD ("/journal/private-file", test_private_file);
-  ADD ("/journal/without-extras", test_without_extras);
-  ADD ("/journal/progress-is-saved", test_progress_is_saved);
-  ADD ("/journal/originals-stay", test_originals_stay);
-  ADD ("/journal/corrupt-is-not-overwritten", test_corrupt_is_not_overwritten);
-  ADD ("/journal/unusable-entry-is-not-saved", test_unusable_entry_is_not_saved);
-  ADD ("/journal/list", test_list);
-  ADD ("/journal/remove", test_remove);
-  ADD ("/journal/name-must-fit", test_name_must_fit);
-  ADD ("/journal/huge-file", test_huge_file);
+  TEST_ROOT_ADD ("/journal/round-trip", test_round_trip);
+  TEST_ROOT_ADD ("/journal/private-file", test_private_file);
+  TEST_ROOT_ADD ("/journal/without-extras", test_without_extras);
+  TEST_ROOT_ADD ("/journal/progress-is-saved", test_progress_is_saved);
+  TEST_ROOT_ADD ("/journal/originals-stay", test_originals_stay);
+  TEST_ROOT_ADD ("/journal/corrupt-is-not-overwritten", test_corrupt_is_not_overwritten);
+  TEST_ROOT_ADD ("/journal/unusable-entry-is-not-saved", test_unusable_entry_is_not_saved);
+  TEST_ROOT_ADD ("/journal/list", test_list);
+  TEST_ROOT_ADD ("/journal/remove", test_remove);
+  TEST_ROOT_ADD ("/journal/name-must-fit", test_name_must_fit);
+  TEST_ROOT_ADD ("/journal/huge-file", test_huge_file);
   g_test_add_func ("/journal/hostile-members", test_hostile_members);
   g_test_add_func ("/journal/hostile-text", test_hostile_text);
   g_test_add_func ("/journal/item-matches", test_item_matches);

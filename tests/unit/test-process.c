@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/process.h"
 
-#include <glib/gstdio.h>
+#include "test-root.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -9,102 +10,69 @@
 #define STAT_AFTER_STATE                                                                           \
   " 1 2 3 0 -1 4194560 1 0 0 0 10 20 0 0 20 0 4 0 123456 4096 100 18446744073709551615\n"
 
-typedef struct
-{
-  char *root;
-} Fixture;
-
 static void
-put (Fixture *fixture, const char *path, const char *text, gssize length)
-{
-  g_autofree char *full = g_build_filename (fixture->root, path, NULL);
-  g_autofree char *folder = g_path_get_dirname (full);
-  g_assert_cmpint (g_mkdir_with_parents (folder, 0700), ==, 0);
-  g_assert_true (g_file_set_contents (full, text, length, NULL));
-}
-
-static void
-set_up (Fixture *fixture, gconstpointer user_data)
+set_up (TestRoot *root, gconstpointer user_data)
 {
   static const char cmdline[] = "/usr/bin/qemu\0-name\0guest=vm\0-uuid\0" UUID "\0-S";
 
-  fixture->root = g_dir_make_tmp ("ballast-process-XXXXXX", NULL);
-  put (fixture, "run/libvirt/qemu/vm.pid", "4711\n", -1);
-  put (fixture, "proc/4711/stat", "4711 (a) S 9 (b) S" STAT_AFTER_STATE, -1);
-  put (fixture, "proc/4711/cmdline", cmdline, sizeof cmdline);
-  put (fixture, "proc/4711/status",
-       "Name:\tqemu\nVmHWM:\t  99 kB\nVmRSS:\t 3000 kB\nRssAnon:\t 2000 kB\nRssFile:\t 900 kB\n"
-       "RssShmem:\t 100 kB\nVmSwap:\t 7 kB\nHugetlbPages:\t 2048 kB\n",
-       -1);
+  test_root_set_up (root, NULL);
+  test_root_put (root, "run/libvirt/qemu/vm.pid", "4711\n");
+  test_root_put (root, "proc/4711/stat", "4711 (a) S 9 (b) S" STAT_AFTER_STATE);
+  test_root_put_bytes (root, "proc/4711/cmdline", cmdline, sizeof cmdline);
+  test_root_put (
+    root, "proc/4711/status",
+    "Name:\tqemu\nVmHWM:\t  99 kB\nVmRSS:\t 3000 kB\nRssAnon:\t 2000 kB\nRssFile:\t 900 kB\n"
+    "RssShmem:\t 100 kB\nVmSwap:\t 7 kB\nHugetlbPages:\t 2048 kB\n");
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) folder = g_dir_open (path, 0, NULL);
-  for (const char *name; folder != NULL && (name = g_dir_read_name (folder)) != NULL;)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer user_data)
-{
-  remove_tree (fixture->root);
-  g_free (fixture->root);
-}
-
-static void
-test_find_qemu (Fixture *fixture, gconstpointer user_data)
+test_find_qemu (TestRoot *root, gconstpointer user_data)
 {
   BalIncarnation qemu = {0};
   g_autoptr (GError) error = NULL;
-  bal_process_find_qemu (fixture->root, "vm", UUID, &qemu, &error);
+  bal_process_find_qemu (root->path, "vm", UUID, &qemu, &error);
   g_assert_no_error (error);
   g_assert_cmpint (qemu.pid, ==, 4711);
   g_assert_cmpuint (qemu.start_ticks, ==, 123456);
 }
 
 static void
-assert_not_found (Fixture *fixture, const char *name, const char *uuid, int code)
+assert_not_found (TestRoot *root, const char *name, const char *uuid, int code)
 {
   BalIncarnation qemu = {1, 2};
   g_autoptr (GError) error = NULL;
-  g_assert_false (bal_process_find_qemu (fixture->root, name, uuid, &qemu, &error));
+  g_assert_false (bal_process_find_qemu (root->path, name, uuid, &qemu, &error));
   g_assert_error (error, BAL_PROCESS_ERROR, code);
   g_assert_cmpint (qemu.pid, ==, 1);
 }
 
 static void
-test_not_found (Fixture *fixture, gconstpointer user_data)
+test_not_found (TestRoot *root, gconstpointer user_data)
 {
-  assert_not_found (fixture, "off", UUID, BAL_PROCESS_ERROR_GONE);
-  assert_not_found (fixture, "", UUID, BAL_PROCESS_ERROR_INVALID);
-  assert_not_found (fixture, "../vm", UUID, BAL_PROCESS_ERROR_INVALID);
-  assert_not_found (fixture, "vm", "00000000-0000-4000-8000-000000000000", BAL_PROCESS_ERROR_GONE);
+  assert_not_found (root, "off", UUID, BAL_PROCESS_ERROR_GONE);
+  assert_not_found (root, "", UUID, BAL_PROCESS_ERROR_INVALID);
+  assert_not_found (root, "../vm", UUID, BAL_PROCESS_ERROR_INVALID);
+  assert_not_found (root, "vm", "00000000-0000-4000-8000-000000000000", BAL_PROCESS_ERROR_GONE);
 
   /* The UUID elsewhere on the command line is not the domain's. */
   static const char other[] = "/usr/bin/qemu\0-name\0" UUID "\0-uuid";
-  put (fixture, "proc/4711/cmdline", other, sizeof other);
-  assert_not_found (fixture, "vm", UUID, BAL_PROCESS_ERROR_GONE);
-  put (fixture, "proc/4711/cmdline", "", 0);
-  assert_not_found (fixture, "vm", UUID, BAL_PROCESS_ERROR_GONE);
+  test_root_put_bytes (root, "proc/4711/cmdline", other, sizeof other);
+  assert_not_found (root, "vm", UUID, BAL_PROCESS_ERROR_GONE);
+  test_root_put (root, "proc/4711/cmdline", "");
+  assert_not_found (root, "vm", UUID, BAL_PROCESS_ERROR_GONE);
 
   static const char *const bad_pids[] = {"", "x", "-4711", "0", "99999999999", "4711 1"};
   for (gsize i = 0; i < G_N_ELEMENTS (bad_pids); i++)
     {
-      put (fixture, "run/libvirt/qemu/vm.pid", bad_pids[i], -1);
-      assert_not_found (fixture, "vm", UUID, BAL_PROCESS_ERROR_GONE);
+      test_root_put (root, "run/libvirt/qemu/vm.pid", bad_pids[i]);
+      assert_not_found (root, "vm", UUID, BAL_PROCESS_ERROR_GONE);
     }
-  put (fixture, "run/libvirt/qemu/vm.pid", "4712", -1);
-  assert_not_found (fixture, "vm", UUID, BAL_PROCESS_ERROR_GONE);
+  test_root_put (root, "run/libvirt/qemu/vm.pid", "4712");
+  assert_not_found (root, "vm", UUID, BAL_PROCESS_ERROR_GONE);
 }
 
 static void
-test_bad_stat (Fixture *fixture, gconstpointer user_data)
+test_bad_stat (TestRoot *root, gconstpointer user_data)
 {
   static const char *const bad[] = {
     "",
@@ -116,34 +84,34 @@ test_bad_stat (Fixture *fixture, gconstpointer user_data)
   };
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {
-      put (fixture, "proc/4711/stat", bad[i], -1);
-      assert_not_found (fixture, "vm", UUID, BAL_PROCESS_ERROR_INVALID);
+      test_root_put (root, "proc/4711/stat", bad[i]);
+      assert_not_found (root, "vm", UUID, BAL_PROCESS_ERROR_INVALID);
     }
 }
 
 static void
-test_is_alive (Fixture *fixture, gconstpointer user_data)
+test_is_alive (TestRoot *root, gconstpointer user_data)
 {
   BalIncarnation qemu = {4711, 123456};
   BalIncarnation earlier = {4711, 123455};
   BalIncarnation other = {4712, 123456};
   BalIncarnation none = {0, 0};
-  g_assert_true (bal_process_is_alive (fixture->root, &qemu));
-  g_assert_false (bal_process_is_alive (fixture->root, &earlier));
-  g_assert_false (bal_process_is_alive (fixture->root, &other));
-  g_assert_false (bal_process_is_alive (fixture->root, &none));
+  g_assert_true (bal_process_is_alive (root->path, &qemu));
+  g_assert_false (bal_process_is_alive (root->path, &earlier));
+  g_assert_false (bal_process_is_alive (root->path, &other));
+  g_assert_false (bal_process_is_alive (root->path, &none));
 
-  put (fixture, "proc/4711/stat", "4711 (qemu) Z" STAT_AFTER_STATE, -1);
-  g_assert_false (bal_process_is_alive (fixture->root, &qemu));
+  test_root_put (root, "proc/4711/stat", "4711 (qemu) Z" STAT_AFTER_STATE);
+  g_assert_false (bal_process_is_alive (root->path, &qemu));
 }
 
 static void
-test_memory (Fixture *fixture, gconstpointer user_data)
+test_memory (TestRoot *root, gconstpointer user_data)
 {
   BalIncarnation qemu = {4711, 123456};
   BalProcessMemory memory;
   g_autoptr (GError) error = NULL;
-  bal_process_memory (fixture->root, &qemu, &memory, &error);
+  bal_process_memory (root->path, &qemu, &memory, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (memory.rss_bytes, ==, 3000 * 1024);
   g_assert_cmpuint (memory.rss_anon_bytes, ==, 2000 * 1024);
@@ -153,13 +121,13 @@ test_memory (Fixture *fixture, gconstpointer user_data)
 }
 
 static void
-test_memory_refused (Fixture *fixture, gconstpointer user_data)
+test_memory_refused (TestRoot *root, gconstpointer user_data)
 {
   BalIncarnation qemu = {4711, 123456};
   BalIncarnation earlier = {4711, 1};
   BalProcessMemory memory;
   g_autoptr (GError) error = NULL;
-  g_assert_false (bal_process_memory (fixture->root, &earlier, &memory, &error));
+  g_assert_false (bal_process_memory (root->path, &earlier, &memory, &error));
   g_assert_error (error, BAL_PROCESS_ERROR, BAL_PROCESS_ERROR_GONE);
 
   static const char *const bad[] = {"Name:\tqemu\n", "Name:\tq\nVmRSS:\tx kB\n",
@@ -168,8 +136,8 @@ test_memory_refused (Fixture *fixture, gconstpointer user_data)
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {
       g_clear_error (&error);
-      put (fixture, "proc/4711/status", bad[i], -1);
-      g_assert_false (bal_process_memory (fixture->root, &qemu, &memory, &error));
+      test_root_put (root, "proc/4711/status", bad[i]);
+      g_assert_false (bal_process_memory (root->path, &qemu, &memory, &error));
       g_assert_error (error, BAL_PROCESS_ERROR, BAL_PROCESS_ERROR_INVALID);
     }
 }
@@ -211,12 +179,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add ("/process/find-qemu", Fixture, NULL, set_up, test_find_qemu, tear_down);
-  g_test_add ("/process/not-found", Fixture, NULL, set_up, test_not_found, tear_down);
-  g_test_add ("/process/bad-stat", Fixture, NULL, set_up, test_bad_stat, tear_down);
-  g_test_add ("/process/is-alive", Fixture, NULL, set_up, test_is_alive, tear_down);
-  g_test_add ("/process/memory", Fixture, NULL, set_up, test_memory, tear_down);
-  g_test_add ("/process/memory-refused", Fixture, NULL, set_up, test_memory_refused, tear_down);
+#define ADD(name, function) g_test_add (name, TestRoot, NULL, set_up, function, test_root_tear_down)
+  ADD ("/process/find-qemu", test_find_qemu);
+  ADD ("/process/not-found", test_not_found);
+  ADD ("/process/bad-stat", test_bad_stat);
+  ADD ("/process/is-alive", test_is_alive);
+  ADD ("/process/memory", test_memory);
+  ADD ("/process/memory-refused", test_memory_refused);
   g_test_add_func ("/process/this-process", test_this_process);
   g_test_add_func ("/process/incarnation-text", test_incarnation_text);
   return g_test_run ();
