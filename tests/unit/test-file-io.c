@@ -1,47 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/file-io.h"
 
+#include "test-root.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct
-{
-  char *folder;
-} Fixture;
-
 static void
-set_up (Fixture *fixture, gconstpointer user_data)
-{
-  fixture->folder = g_dir_make_tmp ("ballast-file-io-XXXXXX", NULL);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer user_data)
-{
-  g_autoptr (GDir) folder = g_dir_open (fixture->folder, 0, NULL);
-  for (const char *name; (name = g_dir_read_name (folder)) != NULL;)
-    {
-      g_autofree char *path = g_build_filename (fixture->folder, name, NULL);
-      g_remove (path);
-    }
-  g_assert_cmpint (g_rmdir (fixture->folder), ==, 0);
-  g_free (fixture->folder);
-}
-
-static guint
-count_files (const char *path)
-{
-  guint n = 0;
-  g_autoptr (GDir) folder = g_dir_open (path, 0, NULL);
-  while (g_dir_read_name (folder) != NULL)
-    n++;
-  return n;
-}
-
-static void
-test_root_path (void)
+test_path_below_root (void)
 {
   static const struct
   {
@@ -62,14 +30,14 @@ test_root_path (void)
 }
 
 static void
-test_write_durably (Fixture *fixture, gconstpointer user_data)
+test_write_durably (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = g_build_filename (fixture->folder, "a", NULL);
+  g_autofree char *path = test_root_path (root, "a");
 
-  bal_write_durably (fixture->folder, "a", "first", 5, 0600, &error);
+  bal_write_durably (root->path, "a", "first", 5, 0600, &error);
   g_assert_no_error (error);
-  bal_write_durably (fixture->folder, "a", "second\0x", 8, 0600, &error);
+  bal_write_durably (root->path, "a", "second\0x", 8, 0600, &error);
   g_assert_no_error (error);
 
   gsize length_bytes = 0;
@@ -79,28 +47,28 @@ test_write_durably (Fixture *fixture, gconstpointer user_data)
   GStatBuf info;
   g_assert_cmpint (g_stat (path, &info), ==, 0);
   g_assert_cmpint (info.st_mode & 07777, ==, 0600);
-  g_assert_cmpuint (count_files (fixture->folder), ==, 1);
+  g_assert_cmpuint (test_root_count (root, ""), ==, 1);
 }
 
 static void
-test_failed_write_leaves_the_old (Fixture *fixture, gconstpointer user_data)
+test_failed_write_leaves_the_old (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (GError) error = NULL;
   /* A folder in the target's place makes the rename fail, as root too. */
-  g_autofree char *path = g_build_filename (fixture->folder, "a", NULL);
+  g_autofree char *path = test_root_path (root, "a");
   g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
 
-  g_assert_false (bal_write_durably (fixture->folder, "a", "x", 1, 0600, &error));
+  g_assert_false (bal_write_durably (root->path, "a", "x", 1, 0600, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY);
   g_assert_nonnull (strstr (error->message, path));
-  g_assert_cmpuint (count_files (fixture->folder), ==, 1);
+  g_assert_cmpuint (test_root_count (root, ""), ==, 1);
 }
 
 static void
-test_write_to_no_folder (Fixture *fixture, gconstpointer user_data)
+test_write_to_no_folder (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *folder = g_build_filename (fixture->folder, "none", NULL);
+  g_autofree char *folder = test_root_path (root, "none");
   g_assert_false (bal_write_durably (folder, "a", "x", 1, 0600, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
 }
@@ -116,30 +84,30 @@ test_full_disk (void)
 }
 
 static void
-test_remove_durably (Fixture *fixture, gconstpointer user_data)
+test_remove_durably (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (GError) error = NULL;
-  bal_write_durably (fixture->folder, "a", "x", 1, 0600, &error);
+  bal_write_durably (root->path, "a", "x", 1, 0600, &error);
   g_assert_no_error (error);
-  g_assert_true (bal_remove_durably (fixture->folder, "a", &error));
-  g_assert_cmpuint (count_files (fixture->folder), ==, 0);
-  g_assert_true (bal_remove_durably (fixture->folder, "a", &error));
+  g_assert_true (bal_remove_durably (root->path, "a", &error));
+  g_assert_cmpuint (test_root_count (root, ""), ==, 0);
+  g_assert_true (bal_remove_durably (root->path, "a", &error));
   g_assert_true (bal_remove_durably ("/nonexistent/folder", "a", &error));
   g_assert_no_error (error);
 
-  g_autofree char *child = g_build_filename (fixture->folder, "folder", NULL);
+  g_autofree char *child = test_root_path (root, "folder");
   g_assert_cmpint (g_mkdir (child, 0700), ==, 0);
-  g_assert_false (bal_remove_durably (fixture->folder, "folder", &error));
+  g_assert_false (bal_remove_durably (root->path, "folder", &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY);
 }
 
 static void
-test_read_limit (Fixture *fixture, gconstpointer user_data)
+test_read_limit (TestRoot *root, gconstpointer user_data)
 {
-  g_autofree char *path = g_build_filename (fixture->folder, "a", NULL);
+  g_autofree char *path = test_root_path (root, "a");
   g_autofree char *data = g_strnfill (100000, 'x');
   g_autoptr (GError) error = NULL;
-  g_assert_true (g_file_set_contents (path, data, 100000, NULL));
+  test_root_put (root, "a", data);
 
   gsize length_bytes = 0;
   g_autofree char *whole = bal_read_file (path, 100000, &length_bytes, &error);
@@ -178,15 +146,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/file-io/root-path", test_root_path);
-  g_test_add ("/file-io/write-durably", Fixture, NULL, set_up, test_write_durably, tear_down);
-  g_test_add ("/file-io/failed-write-leaves-the-old", Fixture, NULL, set_up,
-              test_failed_write_leaves_the_old, tear_down);
-  g_test_add ("/file-io/write-to-no-folder", Fixture, NULL, set_up, test_write_to_no_folder,
-              tear_down);
+  g_test_add_func ("/file-io/root-path", test_path_below_root);
+  TEST_ROOT_ADD ("/file-io/write-durably", test_write_durably);
+  TEST_ROOT_ADD ("/file-io/failed-write-leaves-the-old", test_failed_write_leaves_the_old);
+  TEST_ROOT_ADD ("/file-io/write-to-no-folder", test_write_to_no_folder);
   g_test_add_func ("/file-io/full-disk", test_full_disk);
-  g_test_add ("/file-io/remove-durably", Fixture, NULL, set_up, test_remove_durably, tear_down);
-  g_test_add ("/file-io/read-limit", Fixture, NULL, set_up, test_read_limit, tear_down);
+  TEST_ROOT_ADD ("/file-io/remove-durably", test_remove_durably);
+  TEST_ROOT_ADD ("/file-io/read-limit", test_read_limit);
   g_test_add_func ("/file-io/read-proc", test_read_proc);
   g_test_add_func ("/file-io/close-on-exec", test_close_on_exec);
   return g_test_run ();
