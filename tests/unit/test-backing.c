@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/backing.h"
 
+#include "test-root.h"
+
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,70 +16,33 @@
 
 static const BalIncarnation qemu = {4711, 123456};
 
-/* A /proc of our own with one process. */
-typedef struct
-{
-  char *root;
-  char *folder;
-} Fixture;
-
-static char *
-path_of (Fixture *fixture, const char *name)
-{
-  return g_build_filename (fixture->folder, name, NULL);
-}
-
 static void
-put (Fixture *fixture, const char *name, const char *text)
+put_page (TestRoot *root, guint64 hva, guint64 entry)
 {
-  g_autofree char *path = path_of (fixture, name);
-  g_assert_true (g_file_set_contents (path, text, -1, NULL));
-}
-
-static void
-put_page (Fixture *fixture, guint64 hva, guint64 entry)
-{
-  g_autofree char *path = path_of (fixture, "pagemap");
+  g_autofree char *path = test_root_path (root, "proc/4711/pagemap");
   int fd = open (path, O_WRONLY | O_CREAT, 0600);
   g_assert_cmpint (pwrite (fd, &entry, sizeof entry, (off_t)(hva / 4096 * sizeof entry)), ==,
                    sizeof entry);
   close (fd);
 }
 
+/* A /proc of our own with one process. */
 static void
-set_up (Fixture *fixture, gconstpointer user_data)
+set_up (TestRoot *root, gconstpointer user_data)
 {
-  fixture->root = g_dir_make_tmp ("ballast-backing-XXXXXX", NULL);
-  fixture->folder = g_build_filename (fixture->root, "proc/4711", NULL);
-  g_assert_cmpint (g_mkdir_with_parents (fixture->folder, 0700), ==, 0);
-  put (fixture, "stat", "4711 (qemu) S 1 2 3 0 -1 0 1 0 0 0 10 20 0 0 20 0 4 0 123456 4096 100\n");
-  put (fixture, "maps",
-       "00100000-00200000 r-xp 00000000 08:01 1  /usr/bin/qemu\n"
-       "10000000-10004000 rw-p 00000000 00:00 0 \n"
-       "10004000-10008000 rw-p 00000000 00:00 0  other flags, the same memory\n"
-       "20000000-20008000 rw-s 00000000 00:01 2  /memfd:mem (deleted)\n"
-       "30000000-30004000 rw-s 00000000 00:01 2  /memfd:mem (deleted)\n"
-       "30004000-30008000 rw-p 00000000 00:01 2  /memfd:mem (deleted)\n"
-       "30008000-3000c000 rw-s 00000000 00:01 2  /memfd:mem (deleted)\n"
-       "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0  [vsyscall]\n");
-  put_page (fixture, 0x40000000, 0);
-}
-
-static void
-tear_down (Fixture *fixture, gconstpointer user_data)
-{
-  static const char *const names[] = {"stat", "maps", "pagemap"};
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *path = path_of (fixture, names[i]);
-      g_remove (path);
-    }
-  g_autofree char *proc = g_path_get_dirname (fixture->folder);
-  g_rmdir (fixture->folder);
-  g_rmdir (proc);
-  g_assert_cmpint (g_rmdir (fixture->root), ==, 0);
-  g_free (fixture->folder);
-  g_free (fixture->root);
+  test_root_set_up (root, NULL);
+  test_root_put (root, "proc/4711/stat",
+                 "4711 (qemu) S 1 2 3 0 -1 0 1 0 0 0 10 20 0 0 20 0 4 0 123456 4096 100\n");
+  test_root_put (root, "proc/4711/maps",
+                 "00100000-00200000 r-xp 00000000 08:01 1  /usr/bin/qemu\n"
+                 "10000000-10004000 rw-p 00000000 00:00 0 \n"
+                 "10004000-10008000 rw-p 00000000 00:00 0  other flags, the same memory\n"
+                 "20000000-20008000 rw-s 00000000 00:01 2  /memfd:mem (deleted)\n"
+                 "30000000-30004000 rw-s 00000000 00:01 2  /memfd:mem (deleted)\n"
+                 "30004000-30008000 rw-p 00000000 00:01 2  /memfd:mem (deleted)\n"
+                 "30008000-3000c000 rw-s 00000000 00:01 2  /memfd:mem (deleted)\n"
+                 "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0  [vsyscall]\n");
+  put_page (root, 0x40000000, 0);
 }
 
 static BalRanges *
@@ -100,25 +64,25 @@ count (const BalBacking *backing, const BalRanges *ranges, const BalRange *windo
 }
 
 static BalBacking *
-open_segments (Fixture *fixture, const BalBackingSegment *segments, gsize n)
+open_segments (TestRoot *root, const BalBackingSegment *segments, gsize n)
 {
   g_autoptr (GError) error = NULL;
-  BalBacking *backing = bal_backing_open (fixture->root, &qemu, segments, n, &error);
+  BalBacking *backing = bal_backing_open (root->path, &qemu, segments, n, &error);
   g_assert_no_error (error);
   return backing;
 }
 
 static void
-test_private (Fixture *fixture, gconstpointer user_data)
+test_private (TestRoot *root, gconstpointer user_data)
 {
   static const BalBackingSegment segment = {0x100000, 0x8000, 0x10000000};
-  put_page (fixture, 0x10000000, PRESENT | EXCLUSIVE);
-  put_page (fixture, 0x10001000, PRESENT);
-  put_page (fixture, 0x10002000, SWAPPED);
-  put_page (fixture, 0x10003000, EXCLUSIVE);
-  put_page (fixture, 0x10006000, PRESENT | EXCLUSIVE);
+  put_page (root, 0x10000000, PRESENT | EXCLUSIVE);
+  put_page (root, 0x10001000, PRESENT);
+  put_page (root, 0x10002000, SWAPPED);
+  put_page (root, 0x10003000, EXCLUSIVE);
+  put_page (root, 0x10006000, PRESENT | EXCLUSIVE);
 
-  g_autoptr (BalBacking) backing = open_segments (fixture, &segment, 1);
+  g_autoptr (BalBacking) backing = open_segments (root, &segment, 1);
   g_autoptr (BalRanges) all = ranges_of (0x100000, 0x8000);
   g_assert_cmpuint (count (backing, all, NULL), ==, 3 * 4096);
   g_autoptr (BalRanges) some = ranges_of (0x102000, 0x4000);
@@ -126,45 +90,45 @@ test_private (Fixture *fixture, gconstpointer user_data)
 }
 
 static void
-test_shared (Fixture *fixture, gconstpointer user_data)
+test_shared (TestRoot *root, gconstpointer user_data)
 {
   static const BalBackingSegment segment = {0, 0x8000, 0x20000000};
-  put_page (fixture, 0x20000000, PRESENT | EXCLUSIVE);
-  put_page (fixture, 0x20001000, PRESENT);
-  put_page (fixture, 0x20002000, SWAPPED);
+  put_page (root, 0x20000000, PRESENT | EXCLUSIVE);
+  put_page (root, 0x20001000, PRESENT);
+  put_page (root, 0x20002000, SWAPPED);
 
-  g_autoptr (BalBacking) backing = open_segments (fixture, &segment, 1);
+  g_autoptr (BalBacking) backing = open_segments (root, &segment, 1);
   g_autoptr (BalRanges) all = ranges_of (0, 0x8000);
   g_assert_cmpuint (count (backing, all, NULL), ==, 3 * 4096);
 }
 
 static void
-test_mixed_counts_less (Fixture *fixture, gconstpointer user_data)
+test_mixed_counts_less (TestRoot *root, gconstpointer user_data)
 {
   static const guint64 places[] = {0x30000000, 0x30004000};
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     {
       BalBackingSegment segment = {0, 0x8000, places[i]};
-      put_page (fixture, places[i], PRESENT);
-      put_page (fixture, places[i] + 0x4000, PRESENT);
-      g_autoptr (BalBacking) backing = open_segments (fixture, &segment, 1);
+      put_page (root, places[i], PRESENT);
+      put_page (root, places[i] + 0x4000, PRESENT);
+      g_autoptr (BalBacking) backing = open_segments (root, &segment, 1);
       g_autoptr (BalRanges) all = ranges_of (0, 0x8000);
       g_assert_cmpuint (count (backing, all, NULL), ==, 0);
     }
 }
 
 static void
-test_segments_and_window (Fixture *fixture, gconstpointer user_data)
+test_segments_and_window (TestRoot *root, gconstpointer user_data)
 {
   /* Not in order; with a hole between 0x4000 and 0x10000. */
   static const BalBackingSegment segments[] = {{0x10000, 0x4000, 0x20000000},
                                                {0, 0x4000, 0x10000000}};
   for (guint i = 0; i < 4; i++)
     {
-      put_page (fixture, 0x10000000 + i * 4096, PRESENT | EXCLUSIVE);
-      put_page (fixture, 0x20000000 + i * 4096, PRESENT);
+      put_page (root, 0x10000000 + i * 4096, PRESENT | EXCLUSIVE);
+      put_page (root, 0x20000000 + i * 4096, PRESENT);
     }
-  g_autoptr (BalBacking) backing = open_segments (fixture, segments, 2);
+  g_autoptr (BalBacking) backing = open_segments (root, segments, 2);
 
   g_autoptr (BalRanges) all = ranges_of (0, 0x100000);
   g_assert_cmpuint (count (backing, all, NULL), ==, 8 * 4096);
@@ -188,9 +152,9 @@ test_segments_and_window (Fixture *fixture, gconstpointer user_data)
 }
 
 static void
-test_nothing_to_count (Fixture *fixture, gconstpointer user_data)
+test_nothing_to_count (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (BalBacking) backing = open_segments (fixture, NULL, 0);
+  g_autoptr (BalBacking) backing = open_segments (root, NULL, 0);
   g_autoptr (BalRanges) all = ranges_of (0, 12 * TIB);
   g_assert_cmpuint (count (backing, all, NULL), ==, 0);
   g_autoptr (BalRanges) none = bal_ranges_new ();
@@ -198,7 +162,7 @@ test_nothing_to_count (Fixture *fixture, gconstpointer user_data)
 }
 
 static void
-test_refuses (Fixture *fixture, gconstpointer user_data)
+test_refuses (TestRoot *root, gconstpointer user_data)
 {
   static const struct
   {
@@ -220,14 +184,14 @@ test_refuses (Fixture *fixture, gconstpointer user_data)
     {
       g_autoptr (GError) error = NULL;
       g_autoptr (BalBacking) backing =
-        bal_backing_open (fixture->root, &qemu, cases[i].segments, cases[i].n, &error);
+        bal_backing_open (root->path, &qemu, cases[i].segments, cases[i].n, &error);
       g_assert_null (backing);
       g_assert_error (error, BAL_BACKING_ERROR, BAL_BACKING_ERROR_MAP);
     }
 }
 
 static void
-test_bad_maps (Fixture *fixture, gconstpointer user_data)
+test_bad_maps (TestRoot *root, gconstpointer user_data)
 {
   static const BalBackingSegment segment = {0, 0x1000, 0x10000000};
   static const char *const bad[] = {"",
@@ -240,31 +204,31 @@ test_bad_maps (Fixture *fixture, gconstpointer user_data)
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {
       g_autoptr (GError) error = NULL;
-      put (fixture, "maps", bad[i]);
-      g_autoptr (BalBacking) backing = bal_backing_open (fixture->root, &qemu, &segment, 1, &error);
+      test_root_put (root, "proc/4711/maps", bad[i]);
+      g_autoptr (BalBacking) backing = bal_backing_open (root->path, &qemu, &segment, 1, &error);
       g_assert_null (backing);
       g_assert_error (error, BAL_BACKING_ERROR, BAL_BACKING_ERROR_MAP);
     }
 }
 
 static void
-test_another_process (Fixture *fixture, gconstpointer user_data)
+test_another_process (TestRoot *root, gconstpointer user_data)
 {
   static const BalBackingSegment segment = {0, 0x1000, 0x10000000};
   BalIncarnation earlier = {4711, 1};
   g_autoptr (GError) error = NULL;
-  g_autoptr (BalBacking) backing = bal_backing_open (fixture->root, &earlier, &segment, 1, &error);
+  g_autoptr (BalBacking) backing = bal_backing_open (root->path, &earlier, &segment, 1, &error);
   g_assert_null (backing);
   g_assert_error (error, BAL_PROCESS_ERROR, BAL_PROCESS_ERROR_GONE);
 }
 
 static void
-test_short_pagemap (Fixture *fixture, gconstpointer user_data)
+test_short_pagemap (TestRoot *root, gconstpointer user_data)
 {
   static const BalBackingSegment segment = {0, 0x4000, 0x10000000};
-  g_autofree char *path = path_of (fixture, "pagemap");
+  g_autofree char *path = test_root_path (root, "proc/4711/pagemap");
   g_assert_cmpint (truncate (path, 0x10002 * 8), ==, 0);
-  g_autoptr (BalBacking) backing = open_segments (fixture, &segment, 1);
+  g_autoptr (BalBacking) backing = open_segments (root, &segment, 1);
   g_autoptr (BalRanges) all = ranges_of (0, 0x4000);
   guint64 bytes = 7;
   g_autoptr (GError) error = NULL;
@@ -317,7 +281,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(name, function) g_test_add (name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add (name, TestRoot, NULL, set_up, function, test_root_tear_down)
   ADD ("/backing/private", test_private);
   ADD ("/backing/shared", test_shared);
   ADD ("/backing/mixed-counts-less", test_mixed_counts_less);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <glib/gstdio.h>
-
 #include "host-hook/migrate-options.h"
+
+#include "test-root.h"
 
 static gboolean
 parse (const char *line, BalMigrateOptions *out, GError **error)
@@ -42,9 +42,9 @@ test_flags_and_positionals (void)
   g_assert_cmpstr (options.destination_uri, ==, "qemu+tcp://b/system");
   g_assert_cmpuint (options.flags, ==,
                     VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_TUNNELLED);
-  g_assert_cmpint (
-    virTypedParamsGetString (options.params, options.n_params, VIR_MIGRATE_PARAM_URI, &value), ==,
-    1);
+  g_assert_cmpint (virTypedParamsGetString (options.params, options.n_params, VIR_MIGRATE_PARAM_URI,
+                                            &value),
+                   ==, 1);
   g_assert_cmpstr (value, ==, "tcp://m");
 }
 
@@ -71,8 +71,9 @@ test_numbers_and_lists (void)
   unsigned long long bandwidth = 0;
   int port = 0, disks = 0;
 
-  parse ("--bandwidth=119 --disks-port 49152 --migrate-disks vda,vdb --timeout 5 --live vm qemu:///b",
-         &options, &error);
+  parse (
+    "--bandwidth=119 --disks-port 49152 --migrate-disks vda,vdb --timeout 5 --live vm qemu:///b",
+    &options, &error);
   g_assert_no_error (error);
   virTypedParamsGetULLong (options.params, options.n_params, VIR_MIGRATE_PARAM_BANDWIDTH,
                            &bandwidth);
@@ -87,21 +88,16 @@ test_numbers_and_lists (void)
 }
 
 static void
-test_files (void)
+test_files (TestRoot *root, gconstpointer user_data)
 {
   g_auto (BalMigrateOptions) options = {0};
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = NULL;
-  g_autofree char *line = NULL;
+  g_autofree char *path = test_root_path (root, "xml");
+  g_autofree char *line = g_strdup_printf ("--xml %s vm qemu:///b", path);
   const char *value = NULL;
-  int fd = g_file_open_tmp (NULL, &path, &error);
 
-  g_assert_no_error (error);
-  g_close (fd, NULL);
-  g_assert_true (g_file_set_contents (path, "<domain/>", -1, NULL));
-  line = g_strdup_printf ("--xml %s vm qemu:///b", path);
+  test_root_put (root, "xml", "<domain/>");
   parse (line, &options, &error);
-  g_unlink (path);
   g_assert_no_error (error);
   g_assert_true (options.has_destination_xml);
   virTypedParamsGetString (options.params, options.n_params, VIR_MIGRATE_PARAM_DEST_XML, &value);
@@ -185,7 +181,7 @@ main (int argc, char **argv)
   g_test_add_func ("/migrate-options/flags-and-positionals", test_flags_and_positionals);
   g_test_add_func ("/migrate-options/named-positionals", test_named_positionals);
   g_test_add_func ("/migrate-options/numbers-and-lists", test_numbers_and_lists);
-  g_test_add_func ("/migrate-options/files", test_files);
+  TEST_ROOT_ADD ("/migrate-options/files", test_files);
   g_test_add_func ("/migrate-options/every-flag-of-virsh", test_every_flag_of_virsh);
   g_test_add_func ("/migrate-options/refusals", test_refusals);
   g_test_add_func ("/migrate-options/missing-file", test_missing_file);
