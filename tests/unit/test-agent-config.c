@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest-agent/config.h"
-#include "test-agent-fixture.h"
+#include "test-root.h"
 
 #include <string.h>
 
 static gboolean
-load (const char *text, BalAgentConfig *config, GError **error)
+load (TestRoot *root, const char *text, BalAgentConfig *config, GError **error)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
-  g_autofree char *path = g_strconcat (fixture->root, "/agent.conf", NULL);
+  g_autofree char *path = test_root_path (root, "agent.conf");
 
-  agent_fixture_put (fixture, "/agent.conf", text);
+  test_root_put (root, "agent.conf", text);
   return bal_agent_config_load (path, TRUE, config, error);
 }
 
 static void
-assert_refused (const char *text, const char *reason)
+assert_refused (TestRoot *root, const char *text, const char *reason)
 {
   g_auto (BalAgentConfig) config = {0};
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (load (text, &config, &error));
+  g_assert_false (load (root, text, &config, &error));
   g_assert_nonnull (strstr (error->message, reason));
   g_assert_nonnull (strstr (error->message, "agent.conf"));
   g_assert_null (strchr (error->message, '\n'));
@@ -53,13 +52,13 @@ test_config_missing_file (void)
 }
 
 static void
-test_config_values (void)
+test_config_values (TestRoot *root, gconstpointer user_data)
 {
   g_auto (BalAgentConfig) config = {0};
   g_autoptr (GError) error = NULL;
 
-  load ("[hold]\nheadroom-min-mib=64\nheadroom-percent=10\ndeadline-max-s=60\nlease-s=3\n", &config,
-        &error);
+  load (root, "[hold]\nheadroom-min-mib=64\nheadroom-percent=10\ndeadline-max-s=60\nlease-s=3\n",
+        &config, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (config.hold.headroom_min_bytes, ==, 64u << 20);
   g_assert_cmpuint (config.hold.headroom_percent, ==, 10);
@@ -68,12 +67,13 @@ test_config_values (void)
 }
 
 static void
-test_config_allow_and_block (void)
+test_config_allow_and_block (TestRoot *root, gconstpointer user_data)
 {
   g_auto (BalAgentConfig) config = {0};
   g_autoptr (GError) error = NULL;
 
   load (
+    root,
     "[agent]\nallow=guest-hold-free-memory;guest-get-hold-status\nblock=guest-hold-free-memory\n",
     &config, &error);
   g_assert_no_error (error);
@@ -85,20 +85,20 @@ test_config_allow_and_block (void)
 }
 
 static void
-test_config_refusals (void)
+test_config_refusals (TestRoot *root, gconstpointer user_data)
 {
-  assert_refused ("[nonsense]\n", "[nonsense]");
-  assert_refused ("[hold]\nlease=3\n", "\"lease\"");
-  assert_refused ("[agent]\nlease-s=3\n", "\"lease-s\"");
-  assert_refused ("[hold]\nlease-s=0\n", "\"lease-s\"");
-  assert_refused ("[hold]\nlease-s=3x\n", "\"lease-s\"");
-  assert_refused ("[hold]\nheadroom-percent=101\n", "\"headroom-percent\"");
-  assert_refused ("[hold]\nheadroom-min-mib=-1\n", "\"headroom-min-mib\"");
-  assert_refused ("[hold]\ndeadline-max-s=99999999999999999999\n", "\"deadline-max-s\"");
-  assert_refused ("[agent]\nallow=guest-exec\n", "\"guest-exec\"");
-  assert_refused ("[agent]\nblock=guest-sync\n", "\"guest-sync\"");
-  assert_refused ("[agent]\nblock=guest-return-memory\n", "\"guest-return-memory\"");
-  assert_refused ("lease-s=3\n", "");
+  assert_refused (root, "[nonsense]\n", "[nonsense]");
+  assert_refused (root, "[hold]\nlease=3\n", "\"lease\"");
+  assert_refused (root, "[agent]\nlease-s=3\n", "\"lease-s\"");
+  assert_refused (root, "[hold]\nlease-s=0\n", "\"lease-s\"");
+  assert_refused (root, "[hold]\nlease-s=3x\n", "\"lease-s\"");
+  assert_refused (root, "[hold]\nheadroom-percent=101\n", "\"headroom-percent\"");
+  assert_refused (root, "[hold]\nheadroom-min-mib=-1\n", "\"headroom-min-mib\"");
+  assert_refused (root, "[hold]\ndeadline-max-s=99999999999999999999\n", "\"deadline-max-s\"");
+  assert_refused (root, "[agent]\nallow=guest-exec\n", "\"guest-exec\"");
+  assert_refused (root, "[agent]\nblock=guest-sync\n", "\"guest-sync\"");
+  assert_refused (root, "[agent]\nblock=guest-return-memory\n", "\"guest-return-memory\"");
+  assert_refused (root, "lease-s=3\n", "");
 }
 
 int
@@ -107,8 +107,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/agent-config/defaults", test_config_defaults);
   g_test_add_func ("/agent-config/missing-file", test_config_missing_file);
-  g_test_add_func ("/agent-config/values", test_config_values);
-  g_test_add_func ("/agent-config/allow-and-block", test_config_allow_and_block);
-  g_test_add_func ("/agent-config/refusals", test_config_refusals);
+  TEST_ROOT_ADD ("/agent-config/values", test_config_values);
+  TEST_ROOT_ADD ("/agent-config/allow-and-block", test_config_allow_and_block);
+  TEST_ROOT_ADD ("/agent-config/refusals", test_config_refusals);
   return g_test_run ();
 }

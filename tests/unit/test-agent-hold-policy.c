@@ -112,14 +112,13 @@ test_policy_refusals (void)
 }
 
 static void
-test_zoneinfo_parses (void)
+test_zoneinfo_parses (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_autoptr (GError) error = NULL;
   BalZones zones;
 
-  agent_fixture_put_guest (fixture);
-  bal_zones_read (fixture->root, &zones, &error);
+  agent_fixture_put_guest (root);
+  bal_zones_read (root->path, &zones, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (zones.count, ==, 4);
   g_assert_cmpuint (zones.zones[0].free_pages, ==, 3840);
@@ -134,54 +133,50 @@ test_zoneinfo_parses (void)
 }
 
 static void
-test_zoneinfo_of_many_zones (void)
+test_zoneinfo_of_many_zones (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_autoptr (GString) text = g_string_new (NULL);
   BalZones zones;
 
   for (guint node = 0; node < BAL_ZONES_MAX + 10; node++)
     g_string_append_printf (text, "Node %u, zone Normal\n  pages free 10\n        managed 20\n",
                             node);
-  agent_fixture_put (fixture, "/proc/zoneinfo", text->str);
-  g_assert_true (bal_zones_read (fixture->root, &zones, NULL));
+  test_root_put (root, "/proc/zoneinfo", text->str);
+  g_assert_true (bal_zones_read (root->path, &zones, NULL));
   g_assert_cmpuint (zones.count, ==, BAL_ZONES_MAX);
   g_assert_cmpuint (bal_zones_free_pages (&zones), ==, 10 * BAL_ZONES_MAX);
   g_assert_true (bal_zones_many_nodes (&zones));
 }
 
 static void
-test_zoneinfo_without_zones (void)
+test_zoneinfo_without_zones (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_autoptr (GError) error = NULL;
   BalZones zones;
 
-  g_assert_false (bal_zones_read (fixture->root, &zones, &error));
+  g_assert_false (bal_zones_read (root->path, &zones, &error));
   g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
   g_clear_error (&error);
-  agent_fixture_put (fixture, "/proc/zoneinfo", "nothing here\n");
-  g_assert_false (bal_zones_read (fixture->root, &zones, &error));
+  test_root_put (root, "/proc/zoneinfo", "nothing here\n");
+  g_assert_false (bal_zones_read (root->path, &zones, &error));
   g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL);
 }
 
 static void
-test_buddyinfo (void)
+test_buddyinfo (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
-
-  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 0, 9), ==, 0);
-  agent_fixture_put (fixture, "/proc/buddyinfo",
-                     "Node 0, zone      DMA      0      0      0      0      0      0      0      "
-                     "1      0      1      3 \n"
-                     "Node 0, zone    DMA32      2      2      1      3      1      1      2      "
-                     "1      2      4    719 \n"
-                     "Node 1, zone   Normal      3      0      2      3      1      2      1      "
-                     "1      1      5    221 \n");
-  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 0, 9), ==, 1 + 2 * 3 + 4 + 2 * 719);
-  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 1, 9), ==, 5 + 2 * 221);
-  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 1, 10), ==, 221);
-  g_assert_cmpuint (bal_buddy_blocks (fixture->root, 2, 9), ==, 0);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 0, 9), ==, 0);
+  test_root_put (root, "/proc/buddyinfo",
+                 "Node 0, zone      DMA      0      0      0      0      0      0      0      "
+                 "1      0      1      3 \n"
+                 "Node 0, zone    DMA32      2      2      1      3      1      1      2      "
+                 "1      2      4    719 \n"
+                 "Node 1, zone   Normal      3      0      2      3      1      2      1      "
+                 "1      1      5    221 \n");
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 0, 9), ==, 1 + 2 * 3 + 4 + 2 * 719);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 1, 9), ==, 5 + 2 * 221);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 1, 10), ==, 221);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 2, 9), ==, 0);
 }
 
 int
@@ -195,9 +190,9 @@ main (int argc, char **argv)
   g_test_add_func ("/hold-policy/step-stops-at-headroom", test_policy_step_stops_at_headroom);
   g_test_add_func ("/hold-policy/two-nodes", test_policy_two_nodes);
   g_test_add_func ("/hold-policy/refusals", test_policy_refusals);
-  g_test_add_func ("/zoneinfo/parses", test_zoneinfo_parses);
-  g_test_add_func ("/zoneinfo/many-zones", test_zoneinfo_of_many_zones);
-  g_test_add_func ("/zoneinfo/without-zones", test_zoneinfo_without_zones);
-  g_test_add_func ("/zoneinfo/buddyinfo", test_buddyinfo);
+  TEST_ROOT_ADD ("/zoneinfo/parses", test_zoneinfo_parses);
+  TEST_ROOT_ADD ("/zoneinfo/many-zones", test_zoneinfo_of_many_zones);
+  TEST_ROOT_ADD ("/zoneinfo/without-zones", test_zoneinfo_without_zones);
+  TEST_ROOT_ADD ("/zoneinfo/buddyinfo", test_buddyinfo);
   return g_test_run ();
 }

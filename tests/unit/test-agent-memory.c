@@ -14,27 +14,26 @@
 static const BalHoldLimits limits = {.headroom_min_bytes = 128 * MIB, .headroom_percent = 5};
 
 static void
-read_info (AgentFixture *fixture, BalMemoryInfo *info)
+read_info (TestRoot *root, BalMemoryInfo *info)
 {
   BalKernelFacts facts = {BAL_TRI_YES, BAL_TRI_NO, BAL_TRI_UNKNOWN};
   g_autoptr (GError) error = NULL;
 
-  bal_memory_info_read (fixture->root, &facts, &limits, 7 * MIB, info, &error);
+  bal_memory_info_read (root->path, &facts, &limits, 7 * MIB, info, &error);
   g_assert_no_error (error);
 }
 
 static void
-test_info_full (void)
+test_info_full (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_auto (BalMemoryInfo) info = {0};
 
-  agent_fixture_put_guest (fixture);
-  agent_fixture_put (fixture, "/sys/devices/system/memory/block_size_bytes", "8000000\n");
-  agent_fixture_put (fixture, "/proc/pressure/memory",
-                     "some avg10=0.00 avg60=0.00 avg300=0.00 total=123\n"
-                     "full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n");
-  read_info (fixture, &info);
+  agent_fixture_put_guest (root);
+  test_root_put (root, "/sys/devices/system/memory/block_size_bytes", "8000000\n");
+  test_root_put (root, "/proc/pressure/memory",
+                 "some avg10=0.00 avg60=0.00 avg300=0.00 total=123\n"
+                 "full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n");
+  read_info (root, &info);
   g_assert_cmpuint (info.total_bytes, ==, 4009396 * KIB);
   g_assert_cmpuint (info.free_bytes, ==, 3145728 * KIB);
   g_assert_cmpuint (info.available_bytes, ==, 3300000 * KIB);
@@ -54,16 +53,15 @@ test_info_full (void)
 }
 
 static void
-test_info_bare (void)
+test_info_bare (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_auto (BalMemoryInfo) info = {0};
 
-  agent_fixture_put_guest (fixture);
-  agent_fixture_put (fixture, "/proc/sys/vm/overcommit_memory", "2\n");
-  agent_fixture_put (fixture, "/proc/sys/vm/panic_on_oom", "1\n");
-  agent_fixture_put (fixture, "/proc/sys/vm/oom_kill_allocating_task", "1\n");
-  read_info (fixture, &info);
+  agent_fixture_put_guest (root);
+  test_root_put (root, "/proc/sys/vm/overcommit_memory", "2\n");
+  test_root_put (root, "/proc/sys/vm/panic_on_oom", "1\n");
+  test_root_put (root, "/proc/sys/vm/oom_kill_allocating_task", "1\n");
+  read_info (root, &info);
   g_assert_false (info.has_psi);
   g_assert_cmpuint (info.block_bytes, ==, 0);
   g_assert_cmpint (info.overcommit_mode, ==, 2);
@@ -72,14 +70,13 @@ test_info_bare (void)
 }
 
 static void
-test_info_unreadable (void)
+test_info_unreadable (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   BalKernelFacts facts = {0};
   BalMemoryInfo info;
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (bal_memory_info_read (fixture->root, &facts, &limits, 0, &info, &error));
+  g_assert_false (bal_memory_info_read (root->path, &facts, &limits, 0, &info, &error));
   g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_GENERIC);
   g_assert_null (info.boot_id);
 }
@@ -115,48 +112,45 @@ test_cmdline (void)
 }
 
 static void
-assert_facts (AgentFixture *fixture, BalTri alloc, BalTri freed, BalTri poison)
+assert_facts (TestRoot *root, BalTri alloc, BalTri freed, BalTri poison)
 {
   BalKernelFacts facts;
 
-  bal_kernel_facts_read (fixture->root, "6.1.0", &facts);
+  bal_kernel_facts_read (root->path, "6.1.0", &facts);
   g_assert_cmpint (facts.init_on_alloc, ==, alloc);
   g_assert_cmpint (facts.init_on_free, ==, freed);
   g_assert_cmpint (facts.page_poisoning, ==, poison);
 }
 
 static void
-test_kernel_facts (void)
+test_kernel_facts (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
-
-  assert_facts (fixture, BAL_TRI_UNKNOWN, BAL_TRI_UNKNOWN, BAL_TRI_UNKNOWN);
-  agent_fixture_put (fixture, "/proc/cmdline", "quiet init_on_free=1 page_poison=on\n");
-  assert_facts (fixture, BAL_TRI_UNKNOWN, BAL_TRI_YES, BAL_TRI_YES);
-  agent_fixture_put (fixture, "/dev/kmsg",
-                     "6,1,0,-;mem auto-init: stack:all(zero), heap alloc:on, heap free:off\n");
-  assert_facts (fixture, BAL_TRI_YES, BAL_TRI_YES, BAL_TRI_YES);
-  agent_fixture_put (fixture, "/proc/cmdline", "quiet\n");
-  assert_facts (fixture, BAL_TRI_YES, BAL_TRI_NO, BAL_TRI_NO);
-  agent_fixture_put (fixture, "/boot/config-6.1.0",
-                     "CONFIG_A=y\n# CONFIG_INIT_ON_ALLOC_DEFAULT_ON is not set\n"
-                     "CONFIG_INIT_ON_FREE_DEFAULT_ON=y\n");
-  assert_facts (fixture, BAL_TRI_NO, BAL_TRI_YES, BAL_TRI_NO);
+  assert_facts (root, BAL_TRI_UNKNOWN, BAL_TRI_UNKNOWN, BAL_TRI_UNKNOWN);
+  test_root_put (root, "/proc/cmdline", "quiet init_on_free=1 page_poison=on\n");
+  assert_facts (root, BAL_TRI_UNKNOWN, BAL_TRI_YES, BAL_TRI_YES);
+  test_root_put (root, "/dev/kmsg",
+                 "6,1,0,-;mem auto-init: stack:all(zero), heap alloc:on, heap free:off\n");
+  assert_facts (root, BAL_TRI_YES, BAL_TRI_YES, BAL_TRI_YES);
+  test_root_put (root, "/proc/cmdline", "quiet\n");
+  assert_facts (root, BAL_TRI_YES, BAL_TRI_NO, BAL_TRI_NO);
+  test_root_put (root, "/boot/config-6.1.0",
+                 "CONFIG_A=y\n# CONFIG_INIT_ON_ALLOC_DEFAULT_ON is not set\n"
+                 "CONFIG_INIT_ON_FREE_DEFAULT_ON=y\n");
+  assert_facts (root, BAL_TRI_NO, BAL_TRI_YES, BAL_TRI_NO);
 }
 
 static void
-test_pressure (void)
+test_pressure (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   BalPressureSample before;
   BalPressureSample now;
 
-  g_assert_false (bal_pressure_sample (fixture->root, &before));
-  agent_fixture_put_guest (fixture);
-  agent_fixture_put (fixture, "/proc/vmstat",
-                     "nr_free_pages 5\nallocstall_dma 1\nallocstall_normal 2\npgscan_kswapd 1000\n"
-                     "pgscan_direct 30\npgscan_direct_throttle 0\npswpin 9\npswpout 400\n");
-  g_assert_true (bal_pressure_sample (fixture->root, &before));
+  g_assert_false (bal_pressure_sample (root->path, &before));
+  agent_fixture_put_guest (root);
+  test_root_put (root, "/proc/vmstat",
+                 "nr_free_pages 5\nallocstall_dma 1\nallocstall_normal 2\npgscan_kswapd 1000\n"
+                 "pgscan_direct 30\npgscan_direct_throttle 0\npswpin 9\npswpout 400\n");
+  g_assert_true (bal_pressure_sample (root->path, &before));
   g_assert_cmpuint (before.stalls, ==, 33);
   g_assert_cmpuint (before.swapped_pages, ==, 400);
   g_assert_cmpuint (before.scanned_pages, ==, 1030);
@@ -180,34 +174,33 @@ test_pressure (void)
 }
 
 static void
-assert_trim (AgentFixture *fixture, guint64 bytes, const char *method)
+assert_trim (TestRoot *root, guint64 bytes, const char *method)
 {
   g_auto (BalTrim) trim = {0};
   g_autoptr (GError) error = NULL;
 
-  bal_trim (fixture->root, bytes, &trim, &error);
+  bal_trim (root->path, bytes, &trim, &error);
   g_assert_no_error (error);
   g_assert_cmpstr (trim.method, ==, method);
   g_assert_cmpuint (trim.trimmed_bytes, ==, 0);
 }
 
 static void
-test_trim (void)
+test_trim (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_auto (BalTrim) trim = {0};
   g_autoptr (GError) error = NULL;
 
-  agent_fixture_put_guest (fixture);
-  g_assert_false (bal_trim (fixture->root, MIB, &trim, &error));
+  agent_fixture_put_guest (root);
+  g_assert_false (bal_trim (root->path, MIB, &trim, &error));
   g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_GENERIC);
-  agent_fixture_put (fixture, "/proc/sys/vm/drop_caches", "");
-  assert_trim (fixture, MIB, "drop_caches");
-  g_autofree char *dropped = agent_fixture_get (fixture, "/proc/sys/vm/drop_caches");
+  test_root_put (root, "/proc/sys/vm/drop_caches", "");
+  assert_trim (root, MIB, "drop_caches");
+  g_autofree char *dropped = test_root_get (root, "/proc/sys/vm/drop_caches");
   g_assert_cmpstr (dropped, ==, "1");
-  agent_fixture_put (fixture, "/sys/fs/cgroup/memory.reclaim", "");
-  assert_trim (fixture, MIB, "memory.reclaim");
-  g_autofree char *reclaimed = agent_fixture_get (fixture, "/sys/fs/cgroup/memory.reclaim");
+  test_root_put (root, "/sys/fs/cgroup/memory.reclaim", "");
+  assert_trim (root, MIB, "memory.reclaim");
+  g_autofree char *reclaimed = test_root_get (root, "/sys/fs/cgroup/memory.reclaim");
   g_assert_cmpstr (reclaimed, ==, "1048576 swappiness=0");
 }
 
@@ -215,13 +208,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/memory-info/full", test_info_full);
-  g_test_add_func ("/memory-info/bare", test_info_bare);
-  g_test_add_func ("/memory-info/unreadable", test_info_unreadable);
+  TEST_ROOT_ADD ("/memory-info/full", test_info_full);
+  TEST_ROOT_ADD ("/memory-info/bare", test_info_bare);
+  TEST_ROOT_ADD ("/memory-info/unreadable", test_info_unreadable);
   g_test_add_func ("/memory-info/clean-cache", test_clean_cache);
   g_test_add_func ("/kernel-facts/cmdline", test_cmdline);
-  g_test_add_func ("/kernel-facts/sources", test_kernel_facts);
-  g_test_add_func ("/pressure/decides", test_pressure);
-  g_test_add_func ("/trim/methods", test_trim);
+  TEST_ROOT_ADD ("/kernel-facts/sources", test_kernel_facts);
+  TEST_ROOT_ADD ("/pressure/decides", test_pressure);
+  TEST_ROOT_ADD ("/trim/methods", test_trim);
   return g_test_run ();
 }

@@ -3,7 +3,7 @@
 #include "guest-agent/free-ranges.h"
 #include "guest-agent/held-ranges.h"
 #include "guest-agent/page-runs.h"
-#include "test-agent-fixture.h"
+#include "test-root.h"
 
 #include <string.h>
 
@@ -13,14 +13,14 @@
 
 /* @map: a character a page frame, 'F' for free. */
 static void
-put_flags (AgentFixture *fixture, const char *map)
+put_flags (TestRoot *root, const char *map)
 {
   gsize count = strlen (map);
   g_autofree guint64 *entries = g_new (guint64, count);
 
   for (gsize i = 0; i < count; i++)
     entries[i] = map[i] == 'F' ? BUDDY | 1 : ~BUDDY;
-  agent_fixture_put_bytes (fixture, "/proc/kpageflags", entries, count * sizeof *entries);
+  test_root_put_bytes (root, "/proc/kpageflags", entries, count * sizeof *entries);
 }
 
 static void
@@ -44,7 +44,7 @@ assert_page (const BalFreeRanges *page, const char *expected)
 
 static void
 assert_scan (
-  AgentFixture *fixture, guint64 min_pages, guint64 from, guint max_ranges, const char *expected)
+  TestRoot *root, guint64 min_pages, guint64 from, guint max_ranges, const char *expected)
 {
   BalFreeRangesArguments arguments = {.min_length_bytes = min_pages * PAGE,
                                       .from = from,
@@ -52,92 +52,83 @@ assert_scan (
   g_auto (BalFreeRanges) page = {0};
   g_autoptr (GError) error = NULL;
 
-  bal_free_ranges_scan (fixture->root, &arguments, &page, &error);
+  bal_free_ranges_scan (root->path, &arguments, &page, &error);
   g_assert_no_error (error);
   assert_page (&page, expected);
 }
 
 static void
-test_free_merges (void)
+test_free_merges (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
-
-  put_flags (fixture, "FF..FFFF.F");
-  assert_scan (fixture, 0, 0, 100, "0+2 4+4 9+1");
-  assert_scan (fixture, 2, 0, 100, "0+2 4+4");
-  assert_scan (fixture, 0, 5 * PAGE, 100, "5+3 9+1");
-  assert_scan (fixture, 0, 4 * PAGE + 1, 100, "5+3 9+1");
-  assert_scan (fixture, 0, 50 * PAGE, 100, "");
-  put_flags (fixture, "....");
-  assert_scan (fixture, 0, 0, 100, "");
-  put_flags (fixture, "");
-  assert_scan (fixture, 0, 0, 100, "");
+  put_flags (root, "FF..FFFF.F");
+  assert_scan (root, 0, 0, 100, "0+2 4+4 9+1");
+  assert_scan (root, 2, 0, 100, "0+2 4+4");
+  assert_scan (root, 0, 5 * PAGE, 100, "5+3 9+1");
+  assert_scan (root, 0, 4 * PAGE + 1, 100, "5+3 9+1");
+  assert_scan (root, 0, 50 * PAGE, 100, "");
+  put_flags (root, "....");
+  assert_scan (root, 0, 0, 100, "");
+  put_flags (root, "");
+  assert_scan (root, 0, 0, 100, "");
 }
 
 static void
-test_free_pages_through (void)
+test_free_pages_through (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
-
-  put_flags (fixture, "F.F.FF.FFF");
-  assert_scan (fixture, 0, 0, 2, "0+1 2+1 next 4");
-  assert_scan (fixture, 0, 4 * PAGE, 2, "4+2 7+3");
-  assert_scan (fixture, 2, 0, 1, "4+2 next 7");
-  assert_scan (fixture, 3, 0, 1, "7+3");
+  put_flags (root, "F.F.FF.FFF");
+  assert_scan (root, 0, 0, 2, "0+1 2+1 next 4");
+  assert_scan (root, 0, 4 * PAGE, 2, "4+2 7+3");
+  assert_scan (root, 2, 0, 1, "4+2 next 7");
+  assert_scan (root, 3, 0, 1, "7+3");
 }
 
 /* More than one read of the file, with a run across the border. */
 static void
-test_free_large (void)
+test_free_large (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   g_autofree char *map = g_strnfill (100000, '.');
 
   memset (map + 32000, 'F', 40000);
-  put_flags (fixture, map);
-  assert_scan (fixture, 40000, 0, 8192, "32000+40000");
+  put_flags (root, map);
+  assert_scan (root, 40000, 0, 8192, "32000+40000");
 }
 
 static void
-test_free_skips_holes (void)
+test_free_skips_holes (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
-
-  put_flags (fixture, "FFFFFFFFFFFFFFFFFFFFFFFF");
-  agent_fixture_put (fixture, "/proc/iomem",
-                     "00000000-00000fff : Reserved\n"
-                     "00001000-00003fff : System RAM\n"
-                     "  00002000-00002fff : Kernel code\n"
-                     "00004800-00007fff : System RAM\n"
-                     "0000a000-0000ffff : virtio0\n"
-                     "  0000a000-0000bfff : System RAM (virtio_mem)\n"
-                     "  0000c000-0000dfff : System RAM (virtio_mem)\n");
-  assert_scan (fixture, 0, 0, 100, "1+3 5+3 10+4");
+  put_flags (root, "FFFFFFFFFFFFFFFFFFFFFFFF");
+  test_root_put (root, "/proc/iomem",
+                 "00000000-00000fff : Reserved\n"
+                 "00001000-00003fff : System RAM\n"
+                 "  00002000-00002fff : Kernel code\n"
+                 "00004800-00007fff : System RAM\n"
+                 "0000a000-0000ffff : virtio0\n"
+                 "  0000a000-0000bfff : System RAM (virtio_mem)\n"
+                 "  0000c000-0000dfff : System RAM (virtio_mem)\n");
+  assert_scan (root, 0, 0, 100, "1+3 5+3 10+4");
   /* Two windows that touch are one run. */
-  assert_scan (fixture, 4, 0, 100, "10+4");
-  assert_scan (fixture, 0, 11 * PAGE, 100, "11+3");
+  assert_scan (root, 4, 0, 100, "10+4");
+  assert_scan (root, 0, 11 * PAGE, 100, "11+3");
   /* What a reader without CAP_SYS_ADMIN is shown. */
-  agent_fixture_put (fixture, "/proc/iomem", "00000000-00000000 : System RAM\n");
-  assert_scan (fixture, 0, 0, 100, "0+24");
+  test_root_put (root, "/proc/iomem", "00000000-00000000 : System RAM\n");
+  assert_scan (root, 0, 0, 100, "0+24");
 }
 
 static void
-test_free_without_file (void)
+test_free_without_file (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   BalFreeRangesArguments arguments = {.max_ranges = 1};
   g_auto (BalFreeRanges) page = {0};
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (bal_free_ranges_scan (fixture->root, &arguments, &page, &error));
+  g_assert_false (bal_free_ranges_scan (root->path, &arguments, &page, &error));
   g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_GENERIC);
   g_assert_null (page.ranges);
 }
 
 /* The region lies at virtual page 3; frames are as listed, 0 for a page that is not present. */
 static void
-assert_held (
-  AgentFixture *fixture, const guint64 *frames, guint count, guint64 from, const char *expected)
+assert_held (TestRoot *root, const guint64 *frames, guint count, guint64 from, const char *expected)
 {
   BalHeldRegion region = {.pid = 77, .base = 3 * PAGE, .span_bytes = count * PAGE};
   g_autofree guint64 *entries = g_new0 (guint64, count + 3);
@@ -147,41 +138,39 @@ assert_held (
   entries[0] = entries[1] = entries[2] = PRESENT | 1;
   for (guint i = 0; i < count; i++)
     entries[i + 3] = frames[i] != 0 ? PRESENT | frames[i] : 0;
-  agent_fixture_put_bytes (fixture, "/proc/77/pagemap", entries, (count + 3) * sizeof *entries);
-  bal_held_ranges_read (fixture->root, &region, from, 3, &page, &error);
+  test_root_put_bytes (root, "/proc/77/pagemap", entries, (count + 3) * sizeof *entries);
+  bal_held_ranges_read (root->path, &region, from, 3, &page, &error);
   g_assert_no_error (error);
   assert_page (&page, expected);
 }
 
 static void
-test_held_sorts (void)
+test_held_sorts (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   const guint64 frames[] = {900, 5, 6, 0, 200, 4, 901, 63, 64, 65};
   const guint64 far[] = {(1 << 24) + 20, 7, (1 << 24) + 10};
 
-  assert_held (fixture, frames, G_N_ELEMENTS (frames), 0, "4+3 63+3 200+1 next 900");
-  assert_held (fixture, frames, G_N_ELEMENTS (frames), 900 * PAGE, "900+2");
-  assert_held (fixture, frames, G_N_ELEMENTS (frames), 5 * PAGE, "5+2 63+3 200+1 next 900");
-  assert_held (fixture, frames, G_N_ELEMENTS (frames), 2000 * PAGE, "");
+  assert_held (root, frames, G_N_ELEMENTS (frames), 0, "4+3 63+3 200+1 next 900");
+  assert_held (root, frames, G_N_ELEMENTS (frames), 900 * PAGE, "900+2");
+  assert_held (root, frames, G_N_ELEMENTS (frames), 5 * PAGE, "5+2 63+3 200+1 next 900");
+  assert_held (root, frames, G_N_ELEMENTS (frames), 2000 * PAGE, "");
   /* Beyond the window of one call. */
-  assert_held (fixture, far, G_N_ELEMENTS (far), 0, "7+1 next 16777226");
-  assert_held (fixture, far, G_N_ELEMENTS (far), 16777226 * PAGE, "16777226+1 16777236+1");
+  assert_held (root, far, G_N_ELEMENTS (far), 0, "7+1 next 16777226");
+  assert_held (root, far, G_N_ELEMENTS (far), 16777226 * PAGE, "16777226+1 16777236+1");
 }
 
 static void
-test_held_nothing (void)
+test_held_nothing (TestRoot *root, gconstpointer user_data)
 {
-  g_autoptr (AgentFixture) fixture = agent_fixture_new ();
   BalHeldRegion region = {0};
   g_auto (BalFreeRanges) page = {0};
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (bal_held_ranges_read (fixture->root, &region, 0, 3, &page, &error));
+  g_assert_true (bal_held_ranges_read (root->path, &region, 0, 3, &page, &error));
   assert_page (&page, "");
   bal_free_ranges_clear (&page);
   region = (BalHeldRegion){.pid = 77, .base = PAGE, .span_bytes = PAGE};
-  g_assert_false (bal_held_ranges_read (fixture->root, &region, 0, 3, &page, &error));
+  g_assert_false (bal_held_ranges_read (root->path, &region, 0, 3, &page, &error));
   g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_GENERIC);
 }
 
@@ -213,13 +202,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/free-ranges/merges", test_free_merges);
-  g_test_add_func ("/free-ranges/pages-through", test_free_pages_through);
-  g_test_add_func ("/free-ranges/large", test_free_large);
-  g_test_add_func ("/free-ranges/skips-holes", test_free_skips_holes);
-  g_test_add_func ("/free-ranges/without-file", test_free_without_file);
+  TEST_ROOT_ADD ("/free-ranges/merges", test_free_merges);
+  TEST_ROOT_ADD ("/free-ranges/pages-through", test_free_pages_through);
+  TEST_ROOT_ADD ("/free-ranges/large", test_free_large);
+  TEST_ROOT_ADD ("/free-ranges/skips-holes", test_free_skips_holes);
+  TEST_ROOT_ADD ("/free-ranges/without-file", test_free_without_file);
   g_test_add_func ("/page-runs/stop", test_runs_stop);
-  g_test_add_func ("/held-ranges/sorts", test_held_sorts);
-  g_test_add_func ("/held-ranges/nothing", test_held_nothing);
+  TEST_ROOT_ADD ("/held-ranges/sorts", test_held_sorts);
+  TEST_ROOT_ADD ("/held-ranges/nothing", test_held_nothing);
   return g_test_run ();
 }
