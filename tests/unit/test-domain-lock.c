@@ -5,6 +5,7 @@
 #include "test-root.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ assert_busy (TestRoot *root, pid_t expected_owner)
   g_assert_cmpint (owner, ==, expected_owner);
 }
 
-/* A child that holds the lock until it is killed. */
+/* A child that holds the lock until it is killed, at the latest by the end of a test that fails. */
 static pid_t
 start_holder (TestRoot *root)
 {
@@ -41,6 +42,7 @@ start_holder (TestRoot *root)
   pid_t child = fork ();
   if (child == 0)
     {
+      prctl (PR_SET_PDEATHSIG, SIGKILL);
       g_autoptr (BalDomainLock) lock = bal_domain_lock_try (root->path, UUID, NULL, NULL);
       if (lock != NULL && write (ready[1], "x", 1) == 1)
         pause ();
@@ -68,8 +70,8 @@ test_one_owner (TestRoot *root, gconstpointer user_data)
   assert_busy (root, child);
   g_autoptr (BalDomainLock) other = take (root, OTHER_UUID);
   g_assert_nonnull (other);
-  g_assert_cmpuint (test_root_count (root, LOCK_FOLDER), ==, 2);
   stop_holder (child);
+  g_assert_cmpuint (test_root_count (root, LOCK_FOLDER), ==, 2);
 }
 
 static void
