@@ -106,6 +106,15 @@ script_page_does_not_move_on (Peer *peer)
 }
 
 static void
+script_second_page_does_not_move_on (Peer *peer)
+{
+  peer_answer_sync (peer);
+  for (int i = 0; i < 2; i++)
+    peer_reply (peer, peer_expect (peer, BAL_COMMAND_FREE_RANGES), PAGE ("", ",\"next\":4096"));
+  peer_drain (peer);
+}
+
+static void
 script_pages_overlap (Peer *peer)
 {
   peer_answer_sync (peer);
@@ -118,7 +127,8 @@ script_pages_overlap (Peer *peer)
 static void
 test_bad_pages (void)
 {
-  static const Script scripts[] = {script_page_does_not_move_on, script_pages_overlap};
+  static const Script scripts[] = {script_page_does_not_move_on,
+                                   script_second_page_does_not_move_on, script_pages_overlap};
   for (gsize i = 0; i < G_N_ELEMENTS (scripts); i++)
     {
       Peer peer;
