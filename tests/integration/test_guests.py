@@ -103,16 +103,16 @@ def test_container_that_swaps_at_its_own_limit(bed, boot):
     guest.shell("mkswap /dev/vda && swapon /dev/vda")
     before = fill(guest)
     guest.shell("echo +memory >/sys/fs/cgroup/cgroup.subtree_control; mkdir /sys/fs/cgroup/small")
-    guest.shell(f"echo {64 * MIB} >/sys/fs/cgroup/small/memory.high")
+    guest.shell(f"echo {16 * MIB} >/sys/fs/cgroup/small/memory.high")
     guest.host.ballast("release", guest.name)
     held = held_bytes(guest)
     assert held > 100 * MIB
     swapped = vmstat(guest, "pswpout")
 
-    guest.shell("echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec guest-tool fill 100 1", timeout=120)
+    guest.shell("echo $$ >/sys/fs/cgroup/small/cgroup.procs; exec guest-tool fill 48 1", timeout=120)
 
     assert (vmstat(guest, "pswpout") - swapped) * 4096 > 20 * MIB
-    assert held_bytes(guest) == held
+    assert held_bytes(guest) >= held
     guest.host.ballast("restore", guest.name)
     check_whole(guest, before, FREED_MIB)
 

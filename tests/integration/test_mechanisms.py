@@ -82,16 +82,12 @@ def test_there_and_back_and_there_again(bed, boot):
         check_whole(guest, before, FREED_MIB)
 
 
-# A hold in huge pages takes untouched memory before the small pieces that the page cache leaves.
-HOLD_MISSES_PIECES = pytest.mark.xfail(strict=True, reason="a hold takes untouched memory before small free pieces")
-
-
-@pytest.mark.parametrize("policy", ["keep", "trim", pytest.param("drop", marks=HOLD_MISSES_PIECES)])
+@pytest.mark.parametrize("policy", ["keep", "trim", "drop"])
 def test_page_cache(bed, boot, policy):
     cached_mib = 300
     guest = boot(memory_mib=768, disk_mib=cached_mib + 40)
     guest.canary_start(16)
-    guest.shell("mke2fs /dev/vda && mkdir /mnt && mount -t ext4 /dev/vda /mnt")
+    guest.shell("mke2fs -b 4096 /dev/vda && mount -t ext4 /dev/vda /mnt")
     guest.shell(f"dd if=/dev/urandom of=/mnt/file bs=1M count={cached_mib} && sync", timeout=120)
     cached = guest.meminfo()["Cached"] + guest.meminfo()["Buffers"]
     assert cached > cached_mib * MIB
