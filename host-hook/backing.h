@@ -14,6 +14,11 @@
  * Counting streams through pagemap in large reads: a few hundred KiB of memory whatever the size of
  * the guest.
  *
+ * Backed memory may still be zeros, of which a migration sends nothing: a host that uses huge pages
+ * backs 2 MiB when the guest writes a byte. How much is not is estimated from evenly spread pages,
+ * read through /proc/<qemu>/mem. Swapped pages are not read, since that would bring them back, and
+ * count as filled; so does everything when that file cannot be read.
+ *
  * Ownership: a BalBacking is the caller's and owns its descriptor. Failure: BAL_BACKING_ERROR,
  * BAL_PROCESS_ERROR, or G_IO_ERROR when a file of /proc cannot be read, with one sentence.
  */
@@ -52,12 +57,19 @@ BalBacking *bal_backing_open (const char *root,
 void bal_backing_free (BalBacking *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalBacking, bal_backing_free)
 
-/* Bytes of @ranges, inside @window when that is not NULL (a virtio-mem device's place, say), that
- * are backed now. Addresses in no segment are not backed. Whole pages only. */
+typedef struct
+{
+  guint64 backed_bytes;
+  guint64 filled_bytes; /* of these, not zero: an estimate, off by a thirtieth of backed_bytes at
+                           most in 19 of 20 cases */
+} BalBackingAmount;
+
+/* How much of @ranges, inside @window when that is not NULL (a virtio-mem device's place, say), is
+ * backed now. Addresses in no segment are not backed. Whole pages only. */
 gboolean bal_backing_count (const BalBacking *self,
                             const BalRanges *ranges,
                             const BalRange *window,
-                            guint64 *backed_bytes,
+                            BalBackingAmount *amount,
                             GError **error);
 
 G_END_DECLS

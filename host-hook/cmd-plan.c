@@ -26,6 +26,7 @@ print_text (const BalSurvey *survey, const BalPlan *plan)
   print_size ("guest memory", facts->guest_free_known, facts->guest_total_bytes);
   print_size ("free in the guest", facts->guest_free_known, facts->guest_free_bytes);
   print_size ("  backed by the host", facts->gain_known, facts->backed_free_bytes);
+  print_size ("  would be sent", facts->gain_known, facts->filled_free_bytes);
   print_size ("headroom", TRUE, plan->headroom_bytes);
   for (guint i = 0; i < plan->steps->len; i++)
     {
@@ -89,6 +90,7 @@ print_json (const BalSurvey *survey, const BalPlan *plan)
   add_size (builder, "guest-total-bytes", facts->guest_free_known, facts->guest_total_bytes);
   add_size (builder, "guest-free-bytes", facts->guest_free_known, facts->guest_free_bytes);
   add_size (builder, "backed-free-bytes", facts->gain_known, facts->backed_free_bytes);
+  add_size (builder, "filled-free-bytes", facts->gain_known, facts->filled_free_bytes);
   add_size (builder, "gain-bytes", TRUE, plan->gain_bytes);
   add_size (builder, "headroom-bytes", TRUE, plan->headroom_bytes);
   add_size (builder, "release-bytes", TRUE, bal_plan_release_bytes (plan));

@@ -13,8 +13,9 @@ typedef struct
   const BalFacts *facts;
   const BalPolicy *policy;
   BalPlan *plan;
-  guint64 gain_left_bytes;
-  guint64 spare_bytes; /* free above the headroom */
+  guint64 gain_bytes;      /* what is sent for nothing if nothing is released */
+  guint64 gain_left_bytes; /* what there is to release to have that */
+  guint64 spare_bytes;     /* free above the headroom */
 } Planning;
 
 const char *
@@ -160,6 +161,7 @@ plan_page_cache (Planning *self)
     return;
 
   add_step (self, (BalPlanStep){.mechanism = BAL_MECHANISM_TRIM, .bytes = bytes});
+  self->gain_bytes += bytes;
   self->gain_left_bytes += bytes;
   self->spare_bytes += bytes;
 }
@@ -171,10 +173,9 @@ plan_virtio_mem_device (Planning *self, const BalVirtioMemFacts *device)
 {
   guint64 plugged_kib = MIN (device->current_kib, device->requested_kib);
   guint64 release_kib = MIN (plugged_kib, self->spare_bytes / 1024);
-  guint64 gain_bytes = MIN (device->backed_free_bytes, self->gain_left_bytes);
   BalPlanStep step = {.mechanism = BAL_MECHANISM_VIRTIO_MEM};
 
-  if (gain_bytes < self->policy->min_gain_bytes)
+  if (MIN (device->filled_free_bytes, self->gain_left_bytes) < self->policy->min_gain_bytes)
     {
       note (self, BAL_MECHANISM_VIRTIO_MEM, "too little is to be gained in its region");
       return;
@@ -191,7 +192,7 @@ plan_virtio_mem_device (Planning *self, const BalVirtioMemFacts *device)
   step.from_kib = device->requested_kib;
   step.bytes = (plugged_kib - step.to_kib) * 1024;
   g_array_append_val (self->plan->steps, step);
-  self->gain_left_bytes -= gain_bytes;
+  self->gain_left_bytes -= MIN (device->backed_free_bytes, self->gain_left_bytes);
   self->spare_bytes -= step.bytes;
 }
 
@@ -367,14 +368,17 @@ bal_plan_make (const BalFacts *facts, const BalPolicy *policy, BalPlan *out)
       return;
     }
 
-  out->gain_bytes = MIN (facts->gain_known ? facts->backed_free_bytes : facts->guest_free_bytes,
-                         facts->guest_free_bytes);
-  self.gain_left_bytes = out->gain_bytes;
+  out->gain_bytes = self.gain_bytes = self.gain_left_bytes = facts->guest_free_bytes;
+  if (facts->gain_known)
+    {
+      out->gain_bytes = self.gain_bytes = MIN (facts->filled_free_bytes, facts->guest_free_bytes);
+      self.gain_left_bytes = MIN (facts->backed_free_bytes, facts->guest_free_bytes);
+    }
   self.spare_bytes = facts->guest_free_bytes - MIN (facts->guest_free_bytes, out->headroom_bytes);
   plan_page_cache (&self);
-  if (self.gain_left_bytes < policy->min_gain_bytes)
+  if (self.gain_bytes < policy->min_gain_bytes)
     {
-      plan_nothing (out, "too little free memory of the guest is backed by the host", FALSE);
+      plan_nothing (out, "too little of the guest's free memory would be sent", FALSE);
       return;
     }
 

@@ -50,7 +50,8 @@ typedef struct
   guint64 requested_kib;
   guint64 current_kib;       /* plugged */
   guint64 block_kib;         /* requested_kib moves in multiples of this; not 0 */
-  guint64 backed_free_bytes; /* of the gain, what lies in this device's window */
+  guint64 backed_free_bytes; /* of the domain's, what lies in this device's window */
+  guint64 filled_free_bytes; /* likewise */
 } BalVirtioMemFacts;
 
 typedef struct
@@ -75,7 +76,8 @@ typedef struct
   guint64 guest_total_bytes;
 
   gboolean gain_known;
-  guint64 backed_free_bytes; /* the gain, or its upper bound */
+  guint64 backed_free_bytes; /* what there is to release, or its upper bound */
+  guint64 filled_free_bytes; /* of that the gain, the rest is zeros; an estimate */
 
   gboolean has_balloon; /* a balloon device whose driver answers */
   guint64 balloon_kib;  /* the guest's memory as the balloon has it now */

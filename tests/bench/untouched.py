@@ -12,7 +12,9 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed, GuestSpec  # noqa: E402
+from bed.host import wait_until  # noqa: E402
 from bench.cell import GIGABIT_MIBPS, MIB  # noqa: E402
+from integration.support import agent_connected  # noqa: E402
 
 
 def options():
@@ -97,6 +99,7 @@ def main():
     with Bed() as bed:
         guest = bed.guest(GuestSpec(name="untouched", memory_mib=arguments.memory_mib))
         guest.start(bed.src)
+        wait_until(lambda: agent_connected(guest), 20, "the agent opens its channel")
         first = json.loads(bed.src.ballast("plan", "--json", guest.name).stdout)
         print(f"fresh from boot: gain seen {first['gain-bytes'] / MIB:.1f} MiB, "
               f"would release {first['release-bytes'] / MIB:.1f} MiB", flush=True)

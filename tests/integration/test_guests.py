@@ -230,7 +230,7 @@ def test_guest_without_free_memory(bed, boot):
     before = Memory.of(guest)
     assert before.free < 64 * MIB
     run = migrate(bed, guest)
-    check_plain(run, "too little free memory", warns=False)
+    check_plain(run, "too little of the guest's free memory", warns=False)
     check_whole(guest, before, 0)
 
 
@@ -238,7 +238,7 @@ def test_gain_below_what_is_worth_it(bed, dirty):
     guest, before = dirty("hold")
     bed.src.write("/tmp/ballast.conf", "[memory]\nmin-gain-mib=400\n")
     run = migrate(bed, guest, "--config", "/tmp/ballast.conf")
-    check_plain(run, "too little free memory", warns=False)
+    check_plain(run, "too little of the guest's free memory", warns=False)
     check_whole(guest, before, 0)
 
 

@@ -130,7 +130,7 @@ def migrate_untouched(bed, guest):
 
     assert run.released == {}
     assert run.report["released-bytes"] == 0
-    assert run.report["why-nothing"] == "too little free memory of the guest is backed by the host"
+    assert run.report["why-nothing"] == "too little of the guest's free memory would be sent"
     assert run.lines == []
     assert journal_files(bed.src) == []
     return run.wire

@@ -53,14 +53,23 @@ ranges_of (guint64 start, guint64 length)
   return g_steal_pointer (&ranges);
 }
 
+static BalBackingAmount
+count_amount (const BalBacking *backing, const BalRanges *ranges, const BalRange *window)
+{
+  BalBackingAmount amount = {0};
+  g_autoptr (GError) error = NULL;
+  bal_backing_count (backing, ranges, window, &amount, &error);
+  g_assert_no_error (error);
+  return amount;
+}
+
+/* The made-up processes have no memory to read: everything counts as filled. */
 static guint64
 count (const BalBacking *backing, const BalRanges *ranges, const BalRange *window)
 {
-  guint64 bytes = 0;
-  g_autoptr (GError) error = NULL;
-  bal_backing_count (backing, ranges, window, &bytes, &error);
-  g_assert_no_error (error);
-  return bytes;
+  BalBackingAmount amount = count_amount (backing, ranges, window);
+  g_assert_cmpuint (amount.filled_bytes, ==, amount.backed_bytes);
+  return amount.backed_bytes;
 }
 
 static BalBacking *
@@ -230,16 +239,29 @@ test_short_pagemap (TestRoot *root, gconstpointer user_data)
   g_assert_cmpint (truncate (path, 0x10002 * 8), ==, 0);
   g_autoptr (BalBacking) backing = open_segments (root, &segment, 1);
   g_autoptr (BalRanges) all = ranges_of (0, 0x4000);
-  guint64 bytes = 7;
+  BalBackingAmount amount = {7, 7};
   g_autoptr (GError) error = NULL;
-  g_assert_false (bal_backing_count (backing, all, NULL, &bytes, &error));
+  g_assert_false (bal_backing_count (backing, all, NULL, &amount, &error));
   g_assert_error (error, BAL_BACKING_ERROR, BAL_BACKING_ERROR_READ);
-  g_assert_cmpuint (bytes, ==, 7);
+  g_assert_cmpuint (amount.backed_bytes, ==, 7);
+}
+
+static BalBackingAmount
+count_here (gconstpointer memory, gsize length)
+{
+  BalIncarnation self;
+  g_autoptr (GError) error = NULL;
+  g_assert_true (bal_process_incarnation ("/", getpid (), &self, NULL));
+  BalBackingSegment segment = {4096 * MIB, length, (guint64)(gsize)memory};
+  g_autoptr (BalBacking) backing = bal_backing_open ("/", &self, &segment, 1, &error);
+  g_assert_no_error (error);
+  g_autoptr (BalRanges) all = ranges_of (4096 * MIB, length);
+  return count_amount (backing, all, NULL);
 }
 
 /* The kernel's own word: written, only read, and never touched pages of this process. */
 static void
-count_own_memory (int flags, int fd, guint64 expected_bytes)
+count_own_memory (int flags, int fd, guint64 backed_bytes)
 {
   gsize length = 4 * MIB;
   volatile char *memory = mmap (NULL, length, PROT_READ | PROT_WRITE, flags, fd, 0);
@@ -250,15 +272,29 @@ count_own_memory (int flags, int fd, guint64 expected_bytes)
   for (gsize i = 2 * MIB; i < 3 * MIB; i += 4096)
     g_assert_cmpint (memory[i], ==, 0);
 
-  BalIncarnation self;
-  g_autoptr (GError) error = NULL;
-  g_assert_true (bal_process_incarnation ("/", getpid (), &self, NULL));
-  BalBackingSegment segment = {4096 * MIB, length, (guint64)(gsize)memory};
-  g_autoptr (BalBacking) backing = bal_backing_open ("/", &self, &segment, 1, &error);
-  g_assert_no_error (error);
-  g_autoptr (BalRanges) all = ranges_of (4096 * MIB, length);
-  g_assert_cmpuint (count (backing, all, NULL), ==, expected_bytes);
+  BalBackingAmount amount = count_here ((gconstpointer)memory, length);
+  g_assert_cmpuint (amount.backed_bytes, ==, backed_bytes);
+  g_assert_cmpuint (amount.filled_bytes, ==, MIB);
   munmap ((void *)memory, length);
+}
+
+/* More pages than are looked at: an eighth holds a byte each, its last, and the rest is zeros. */
+static void
+test_estimate (void)
+{
+  gsize length = 128 * MIB;
+  char *memory = mmap (NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  g_assert_true (memory != MAP_FAILED);
+  madvise (memory, length, MADV_NOHUGEPAGE);
+  memset (memory, 0, length);
+  for (gsize i = 0; i < length / 8; i += 4096)
+    memory[i + 4095] = 1;
+
+  BalBackingAmount amount = count_here (memory, length);
+  g_assert_cmpuint (amount.backed_bytes, ==, length);
+  g_assert_cmpuint (amount.filled_bytes, >, length / 8 - length / 30);
+  g_assert_cmpuint (amount.filled_bytes, <, length / 8 + length / 30);
+  munmap (memory, length);
 }
 
 static void
@@ -291,6 +327,7 @@ main (int argc, char **argv)
   ADD ("/backing/bad-maps", test_bad_maps);
   ADD ("/backing/another-process", test_another_process);
   ADD ("/backing/short-pagemap", test_short_pagemap);
+  g_test_add_func ("/backing/estimate", test_estimate);
   g_test_add_func ("/backing/own-private-memory", test_own_private_memory);
   g_test_add_func ("/backing/own-shared-memory", test_own_shared_memory);
   return g_test_run ();

@@ -24,7 +24,8 @@ add_device (Case *self, guint64 plugged_bytes, guint64 backed_free_bytes)
                               .requested_kib = plugged_bytes / 1024,
                               .current_kib = plugged_bytes / 1024,
                               .block_kib = 2048,
-                              .backed_free_bytes = backed_free_bytes};
+                              .backed_free_bytes = backed_free_bytes,
+                              .filled_free_bytes = backed_free_bytes};
 
   g_array_append_val (self->facts.virtio_mem, device);
 }
@@ -33,8 +34,7 @@ add_device (Case *self, guint64 plugged_bytes, guint64 backed_free_bytes)
 static void
 set_up (Case *self, gconstpointer data)
 {
-  const BalMechanism all[]
-    = {BAL_MECHANISM_VIRTIO_MEM, BAL_MECHANISM_HOLD, BAL_MECHANISM_BALLOON};
+  const BalMechanism all[] = {BAL_MECHANISM_VIRTIO_MEM, BAL_MECHANISM_HOLD, BAL_MECHANISM_BALLOON};
 
   self->facts = (BalFacts){.running = TRUE,
                            .destination_reachable = TRUE,
@@ -50,6 +50,7 @@ set_up (Case *self, gconstpointer data)
                            .guest_total_bytes = 4000 * MIB,
                            .gain_known = TRUE,
                            .backed_free_bytes = 3 * GIB,
+                           .filled_free_bytes = 3 * GIB,
                            .has_balloon = TRUE,
                            .balloon_kib = 4 * 1024 * 1024,
                            .virtio_mem = bal_virtio_mem_facts_new ()};
@@ -105,7 +106,7 @@ test_leaves_the_headroom (Case *self, gconstpointer data)
 {
   g_auto (BalPlan) plan = {0};
 
-  self->facts.backed_free_bytes = 3800 * MIB;
+  self->facts.backed_free_bytes = self->facts.filled_free_bytes = 3800 * MIB;
   bal_plan_make (&self->facts, &self->policy, &plan);
   g_assert_cmpuint (only_step (&plan, BAL_MECHANISM_HOLD)->bytes, ==, 3600 * MIB);
 }
@@ -123,8 +124,28 @@ test_headroom_has_a_minimum (Case *self, gconstpointer data)
 static void
 test_untouched_guest_is_left_alone (Case *self, gconstpointer data)
 {
-  self->facts.backed_free_bytes = 63 * MIB;
+  self->facts.backed_free_bytes = self->facts.filled_free_bytes = 63 * MIB;
   assert_nothing (self, "too little", FALSE);
+}
+
+/* Backed by the host in huge pages, but never written. */
+static void
+test_backed_zeros_are_no_gain (Case *self, gconstpointer data)
+{
+  self->facts.filled_free_bytes = 63 * MIB;
+  assert_nothing (self, "too little", FALSE);
+}
+
+/* Nobody knows which of it is zeros: all that is backed has to go to gain a part of it. */
+static void
+test_releases_zeros_for_what_is_between (Case *self, gconstpointer data)
+{
+  g_auto (BalPlan) plan = {0};
+
+  self->facts.filled_free_bytes = 1 * GIB;
+  bal_plan_make (&self->facts, &self->policy, &plan);
+  g_assert_cmpuint (only_step (&plan, BAL_MECHANISM_HOLD)->bytes, ==, 3 * GIB);
+  g_assert_cmpuint (plan.gain_bytes, ==, 1 * GIB);
 }
 
 static void
@@ -260,7 +281,7 @@ test_virtio_mem_keeps_whole_blocks (Case *self, gconstpointer data)
   g_auto (BalPlan) plan = {0};
 
   self->facts.guest_free_bytes = 1201 * MIB;
-  self->facts.backed_free_bytes = 1000 * MIB;
+  self->facts.backed_free_bytes = self->facts.filled_free_bytes = 1000 * MIB;
   add_device (self, 3 * GIB, 1000 * MIB);
   bal_plan_make (&self->facts, &self->policy, &plan);
   /* 1001 MiB to spare are 1000 MiB in blocks of 2 MiB. */
@@ -293,7 +314,7 @@ static void
 test_page_cache_policy (Case *self, gconstpointer data)
 {
   self->policy.page_cache = BAL_PAGE_CACHE_DROP;
-  self->facts.backed_free_bytes = 0;
+  self->facts.backed_free_bytes = self->facts.filled_free_bytes = 0;
   for (int i = 0; i < 2; i++)
     {
       g_auto (BalPlan) plan = {0};
@@ -326,7 +347,7 @@ test_notes_what_is_on (Case *self, gconstpointer data)
   g_auto (BalPlan) neither = {0};
   g_auto (BalPlan) both = {0};
 
-  self->facts.backed_free_bytes = 0;
+  self->facts.backed_free_bytes = self->facts.filled_free_bytes = 0;
   bal_plan_make (&self->facts, &self->policy, &neither);
   g_assert_cmpuint (neither.notes->len, ==, 0);
 
@@ -347,6 +368,8 @@ main (int argc, char **argv)
   ADD (leaves_the_headroom);
   ADD (headroom_has_a_minimum);
   ADD (untouched_guest_is_left_alone);
+  ADD (backed_zeros_are_no_gain);
+  ADD (releases_zeros_for_what_is_between);
   ADD (nothing_free);
   ADD (init_on_free);
   ADD (guarded_guests_keep_their_memory);
