@@ -96,7 +96,7 @@ class GuestSpec:
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    <emulator>{emulator(bed.src)}</emulator>
+    <emulator>{emulator(bed.src, self.virtio_mem_mib > 0)}</emulator>
     <controller type='usb' model='none'/>
     <serial type='file'>
       <source path='{os.path.join(bed.shared, self.name + ".console")}' append='on'/>

@@ -17,14 +17,17 @@ def domain_type():
     return "kvm" if _kvm_boots() else "qemu"
 
 
-@functools.lru_cache(maxsize=2)
-def emulator(host):
-    """The program that runs guests on `host`; see qemu-odd-size for why it may not be QEMU itself."""
+@functools.lru_cache(maxsize=4)
+def emulator(host, has_virtio_mem):
+    """The program that runs guests on `host`; see qemu-odd-size and qemu-first-block for why it may not be QEMU."""
     qemu = "/usr/bin/qemu-system-x86_64"
+    here = os.path.dirname(os.path.abspath(__file__))
     version = re.search(r"version (\d+)\.", host.run([qemu, "--version"]).stdout)
-    if domain_type() == "kvm" or int(version[1]) >= 9:
+    if domain_type() == "kvm":
         return qemu
-    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "qemu-odd-size")
+    if int(version[1]) < 9:
+        return os.path.join(here, "qemu-odd-size")
+    return os.path.join(here, "qemu-first-block") if has_virtio_mem else qemu
 
 
 def _kvm_boots():

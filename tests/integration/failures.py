@@ -155,7 +155,9 @@ def check_unharmed(guest, before, host, has_agent=True):
     guest.moved_to(host)
     assert guest.state() == "running"
     other = guest.bed.other(host)
-    assert other.virsh("domstate", guest.name, check=False).stdout.strip() in ("", "shut off")
+    # A libvirtd that was restarted finds out within a moment.
+    wait_until(lambda: other.virsh("domstate", guest.name, check=False).stdout.strip() in ("", "shut off"), 10,
+               f"guest {guest.name} is off on {other.name}")
     check_whole(guest, before, 0)
     if has_agent:
         assert hold_status(guest)["state"] == "idle"
