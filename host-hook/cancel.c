@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -32,16 +33,12 @@ add_wanted (sigset_t *signals)
     }
 }
 
-BalCancel *
-bal_cancel_new (GError **error)
+/* @fd can be read once somebody wants to cancel; -1: errno tells why there is none. */
+static BalCancel *
+new_for_fd (int fd, const sigset_t *signals, GError **error)
 {
   BalCancel *self;
-  sigset_t signals;
-  int fd;
 
-  add_wanted (&signals);
-  pthread_sigmask (SIG_BLOCK, &signals, NULL);
-  fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0)
     {
       g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
@@ -50,8 +47,37 @@ bal_cancel_new (GError **error)
     }
   self = g_new0 (BalCancel, 1);
   self->fd = fd;
-  self->signals = signals;
+  self->signals = *signals;
   return self;
+}
+
+BalCancel *
+bal_cancel_new (GError **error)
+{
+  sigset_t signals;
+
+  add_wanted (&signals);
+  pthread_sigmask (SIG_BLOCK, &signals, NULL);
+  return new_for_fd (signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), &signals, error);
+}
+
+BalCancel *
+bal_cancel_new_without_signals (GError **error)
+{
+  sigset_t none;
+
+  sigemptyset (&none);
+  return new_for_fd (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK), &none, error);
+}
+
+void
+bal_cancel_request (BalCancel *self)
+{
+  guint64 one = 1;
+
+  /* Fails only when it was requested 2^64 - 1 times. */
+  if (write (self->fd, &one, sizeof one) < 0)
+    return;
 }
 
 void

@@ -7,7 +7,10 @@
  * is lost, however long nobody looks. While nothing is at stake they may as well end the process:
  * connecting to a host that is away can take minutes.
  *
- * Ownership: the creator frees it. Failure: only bal_cancel_new() can fail.
+ * A task of ballastd has one of its own that no signal reaches: bal_cancel_request() takes the
+ * place of signals there.
+ *
+ * Ownership: the creator frees it. Failure: only making one can fail.
  */
 #pragma once
 
@@ -19,7 +22,13 @@ typedef struct _BalCancel BalCancel;
 
 /* NB: before any other thread starts, since threads inherit the signal mask. */
 BalCancel *bal_cancel_new (GError **error);
+
+/* One that only bal_cancel_request() reaches. */
+BalCancel *bal_cancel_new_without_signals (GError **error);
 void bal_cancel_free (BalCancel *self);
+
+/* From any thread; for one without signals. */
+void bal_cancel_request (BalCancel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalCancel, bal_cancel_free)
 
 /* Signals end the process from now on; for the thread that called bal_cancel_new(). */

@@ -10,24 +10,13 @@
   "while "                                                                                         \
   "ago."
 
-/* `ballast release` leaves its release to somebody else's migration; only one that nobody came for
- * is taken back. */
-static gboolean
-is_left_for_others (const BalCli *cli, const BalJournalEntry *entry)
-{
-  gint64 age_us = g_get_real_time () - entry->created_us;
-
-  return !entry->dest_uri && entry->stage == BAL_JOURNAL_RELEASED && age_us >= 0
-         && (guint64)age_us / 1000 < cli->config.hold_deadline_ms;
-}
-
 static gboolean
 recover_entry (BalCli *cli, const BalJournalEntry *entry, GError **error)
 {
   BalRecover recover = {.job = &cli->job, .connection = cli->connection, .is_local = TRUE};
   g_autofree char *what = NULL;
 
-  if (is_left_for_others (cli, entry))
+  if (bal_recover_is_for_others (&cli->config, entry))
     {
       bal_say (stdout, "Domain \"%s\" was released for a migration and is left so.",
                entry->domain_name);

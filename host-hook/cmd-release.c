@@ -51,7 +51,8 @@ release_domain (BalCli *cli, virDomainPtr domain, GError **error)
                         .survey = &survey,
                         .plan = &plan,
                         .has_journal = TRUE,
-                        .source_uri = uri};
+                        .source_uri = uri,
+                        .stage_after = BAL_JOURNAL_RELEASED};
 
   if (!bal_prepare (&cli->job, &request, &survey, &plan, error))
     return FALSE;

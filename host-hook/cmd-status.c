@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
+#include "host-hook/daemon-client.h"
+#include "host-hook/file-io.h"
 #include "host-hook/format.h"
 #include "host-hook/journal.h"
 
 #define USAGE                                                                                      \
   "[DOMAIN]\n\nPrints what is released at the moment, of all "                                     \
   "domains or of one."
+
+#define DAEMON_TIMEOUT_US (2 * G_USEC_PER_SEC)
 
 static const char *
 state_name (BalDomainState state)
@@ -119,6 +123,28 @@ print_items (BalCli *cli, GPtrArray *items, const char *name)
     bal_say (stdout, "Nothing is released.");
 }
 
+/* Without a ballastd nothing is said of it: `ballast` does without. */
+static void
+print_daemon (void)
+{
+  gint64 end_us = g_get_monotonic_time () + DAEMON_TIMEOUT_US;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) request = bal_daemon_build_status ();
+  g_autoptr (JsonNode) answer = NULL;
+  BAL_AUTO_FD fd = bal_daemon_client_connect ("", end_us, &error);
+
+  if (fd >= 0)
+    answer = bal_daemon_client_exchange (fd, request, end_us, &error);
+  if (answer)
+    bal_say (stdout, "ballastd runs%s.",
+             json_object_get_boolean_member_with_default (json_node_get_object (answer), "libvirt",
+                                                          TRUE)
+               ? ""
+               : ", but does not reach libvirt");
+  else if (!g_error_matches (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT))
+    bal_say (stdout, "ballastd does not answer: %s.", error->message);
+}
+
 gboolean
 bal_cmd_status (BalCli *cli, char **words, GError **error)
 {
@@ -129,5 +155,7 @@ bal_cmd_status (BalCli *cli, char **words, GError **error)
   if (!items)
     return FALSE;
   print_items (cli, items, name);
+  if (!cli->json)
+    print_daemon ();
   return TRUE;
 }

@@ -11,6 +11,8 @@
 #define MIN_GAIN_DEFAULT_MIB 64
 #define HOLD_DEADLINE_DEFAULT_MS (15u * 60u * 1000u)
 #define AGENT_TIMEOUT_DEFAULT_MS 2000
+#define WINDOW_DEFAULT_MS 2000
+#define WINDOW_MAX_MS 10000
 
 G_DEFINE_QUARK (bal_config_error, bal_config_error)
 
@@ -32,6 +34,7 @@ bal_config_init (BalConfig *self)
     .use_qmp = TRUE,
     .hold_deadline_ms = HOLD_DEADLINE_DEFAULT_MS,
     .agent_timeout_ms = AGENT_TIMEOUT_DEFAULT_MS,
+    .window_ms = WINDOW_DEFAULT_MS,
   };
   g_array_append_vals (self->policy.mechanisms, order, G_N_ELEMENTS (order));
 }
@@ -215,15 +218,30 @@ set_agent_timeout (BalConfig *self, const char *value, GError **error)
   return TRUE;
 }
 
+static gboolean
+set_window (BalConfig *self, const char *value, GError **error)
+{
+  guint64 window_ms;
+  if (!parse_number (value, 0, WINDOW_MAX_MS, &window_ms, error))
+    return FALSE;
+  self->window_ms = (guint)window_ms;
+  return TRUE;
+}
+
 static const struct
 {
   const char *name;
   gboolean (*set) (BalConfig *self, const char *value, GError **error);
 } memory_keys[] = {
-  {"mechanisms", set_mechanisms},         {"min-gain-mib", set_min_gain},
-  {"headroom-min-mib", set_headroom_min}, {"headroom-percent", set_headroom_percent},
-  {"page-cache", set_page_cache},         {"use-qmp", set_use_qmp},
-  {"hold-deadline-s", set_hold_deadline}, {"agent-timeout-ms", set_agent_timeout},
+  {"mechanisms", set_mechanisms},
+  {"min-gain-mib", set_min_gain},
+  {"headroom-min-mib", set_headroom_min},
+  {"headroom-percent", set_headroom_percent},
+  {"page-cache", set_page_cache},
+  {"use-qmp", set_use_qmp},
+  {"window-ms", set_window},
+  {"hold-deadline-s", set_hold_deadline},
+  {"agent-timeout-ms", set_agent_timeout},
 };
 
 static gboolean

@@ -10,6 +10,7 @@
 #include "host-hook/recover.h"
 #include "host-hook/release.h"
 #include "host-hook/transfer.h"
+#include "host-hook/window-tag.h"
 
 /* Peer-to-peer migrations do without our own connection to the destination: plain ones make none,
  * so this one may not cost them much. */
@@ -129,7 +130,8 @@ release (BalMigration *self)
                         .has_journal = self->source_local,
                         .source_uri = self->source_uri,
                         .dest_uri = self->options->destination_uri,
-                        .dest_name = self->options->destination_name};
+                        .dest_name = self->options->destination_name,
+                        .stage_after = BAL_JOURNAL_RELEASED};
 
   if (!bal_release (&release, &self->entry, &error))
     say_nothing_released (self, error->message, TRUE);
@@ -159,6 +161,16 @@ settle_resumed (BalMigration *self, GError **error)
   return bal_recover_journal (&recover, self->uuid, &found, error);
 }
 
+/* What there is to release is released by now: a ballastd at the destination would hold the
+ * migration open for nothing. Wherever the domain runs afterwards, a ballastd there marks it again.
+ */
+static void
+close_window (const BalMigration *self)
+{
+  if (self->source_local && bal_window_tag_is_on (self->domain))
+    bal_window_tag_write (self->domain, FALSE, NULL);
+}
+
 static gboolean
 transfer (BalMigration *self, GError **error)
 {
@@ -174,6 +186,7 @@ transfer (BalMigration *self, GError **error)
   gboolean ok;
 
   bal_migration_note_stage (self, BAL_JOURNAL_MIGRATING);
+  close_window (self);
   BAL_BREAKPOINT ("migrating");
   bal_report_phase (self->job->report, BAL_PHASE_MIGRATE);
   ok = bal_transfer_run (&transfer, &failure);

@@ -3,11 +3,18 @@
 
 #include "host-hook/failure.h"
 #include "host-hook/give-back.h"
+#include "host-hook/hold.h"
 
 #define JOB_POLL_MS 100
 
+/* After a migration the guest's agent answers within half a second of the resume. */
+#define AGENT_AFTER_RESUME_MS 5000
+
 /* A migration that was aborted clears its job within a second or so. */
 #define JOB_WAIT_MS 10000
+
+/* A destination that is away must not keep a domain's lock for ever. */
+#define CONNECT_WAIT_MS 15000
 
 BalDomainState
 bal_recover_wait_for_job (virConnectPtr connection, const char *uuid, guint wait_ms)
@@ -141,7 +148,8 @@ settle_copy_there (const BalRecover *self,
 static gboolean
 settle_there (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
 {
-  g_autoptr (virConnect) destination = bal_connection_open (entry->dest_uri, NULL);
+  g_autoptr (virConnect) destination =
+    bal_connection_open_within (entry->dest_uri, CONNECT_WAIT_MS);
   BalDomainState state = destination
                            ? bal_recover_wait_for_job (destination, entry->uuid, JOB_WAIT_MS)
                            : BAL_DOMAIN_UNKNOWN;
@@ -249,4 +257,30 @@ bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found
     return FALSE;
   *found |= tagged;
   return TRUE;
+}
+
+gboolean
+bal_recover_held (const BalRecover *self, virDomainPtr domain, gboolean has_just_arrived)
+{
+  g_auto (BalDomainXml) xml = {0};
+  g_auto (BalHoldStatus) status = {0};
+  g_autoptr (BalAgentClient) agent = NULL;
+  guint timeout_ms = self->job->config->agent_timeout_ms;
+
+  if (!bal_domain_read (domain, &xml, NULL, NULL) || !xml.agent_socket_path
+      || !(xml.agent_connected || has_just_arrived))
+    return FALSE;
+  agent = bal_agent_client_open_unix (xml.agent_socket_path,
+                                      has_just_arrived ? AGENT_AFTER_RESUME_MS : timeout_ms, NULL);
+  return agent && bal_agent_client_hold_status (agent, timeout_ms, &status, NULL)
+         && status.state != BAL_HOLD_IDLE && bal_hold_return (self->job, agent, NULL);
+}
+
+gboolean
+bal_recover_is_for_others (const BalConfig *config, const BalJournalEntry *entry)
+{
+  gint64 age_us = g_get_real_time () - entry->created_us;
+
+  return !entry->dest_uri && entry->stage == BAL_JOURNAL_RELEASED && age_us >= 0
+         && (guint64)age_us / 1000 < config->hold_deadline_ms;
 }

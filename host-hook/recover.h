@@ -42,6 +42,15 @@ bal_recover_journal (const BalRecover *self, const char *uuid, gboolean *found, 
 gboolean
 bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found, GError **error);
 
+/* TRUE when @entry is of a `ballast release`, which leaves it to somebody else's migration, and
+ * that may still come: only one that nobody came for is taken back. */
+gboolean bal_recover_is_for_others (const BalConfig *config, const BalJournalEntry *entry);
+
+/* Returns what the agent of @domain, on this host, holds: of that there is no record where the
+ * domain came from elsewhere. @has_just_arrived: libvirt knows only later that the agent is there.
+ * TRUE when it held something and has returned it. */
+gboolean bal_recover_held (const BalRecover *self, virDomainPtr domain, gboolean has_just_arrived);
+
 /* Waits while a job holds the domain, at most @wait_ms, and tells where it stands then. */
 BalDomainState bal_recover_wait_for_job (virConnectPtr connection, const char *uuid, guint wait_ms);
 

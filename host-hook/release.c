@@ -253,7 +253,7 @@ run_steps (Run *self)
       if (step->alias)
         write_results (self, BAL_JOURNAL_RELEASING);
     }
-  write_results (self, BAL_JOURNAL_RELEASED);
+  write_results (self, self->release->stage_after);
 }
 
 static gboolean

@@ -29,6 +29,7 @@ typedef struct
   const char *source_uri; /* for the journal, as the next two, which may be NULL */
   const char *dest_uri;
   const char *dest_name;
+  BalJournalStage stage_after; /* RELEASED, or MIGRATING when that has begun already */
 } BalRelease;
 
 /* Releases under a fresh migration id. Stops early when the job is cancelled; whoever called then

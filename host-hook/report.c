@@ -15,6 +15,8 @@ struct _BalReport
   BalPhase phase;
   gint64 phase_began_us;
   GPtrArray *warnings;
+  BalReportFunc warn; /* NULL: to stderr */
+  gpointer user_data;
   BalSummary summary;
 };
 
@@ -28,6 +30,16 @@ bal_report_new (gboolean json, gboolean progress)
   self->json = json;
   self->progress = progress;
   self->warnings = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+BalReport *
+bal_report_new_silent (BalReportFunc warn, gpointer user_data)
+{
+  BalReport *self = bal_report_new (FALSE, FALSE);
+
+  self->warn = warn;
+  self->user_data = user_data;
   return self;
 }
 
@@ -79,7 +91,10 @@ bal_report_warning (BalReport *self, const char *format, ...)
   sentence = g_strdup_vprintf (format, arguments);
   va_end (arguments);
   clear_line (self);
-  bal_say (stderr, "ballast: warning: %s", sentence);
+  if (self->warn)
+    self->warn (sentence, self->user_data);
+  else
+    bal_say (stderr, "ballast: warning: %s", sentence);
   g_ptr_array_add (self->warnings, sentence);
 }
 

@@ -49,6 +49,11 @@ BalReport *bal_report_new (gboolean json, gboolean progress);
 void bal_report_free (BalReport *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalReport, bal_report_free)
 
+/* For a daemon: warnings go to @warn instead, and there is neither progress nor a summary on
+ * stdout. */
+typedef void (*BalReportFunc) (const char *warning, gpointer user_data);
+BalReport *bal_report_new_silent (BalReportFunc warn, gpointer user_data);
+
 /* The figures, to be filled in by whoever finds them. */
 BalSummary *bal_report_summary (BalReport *self);
 

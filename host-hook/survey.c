@@ -108,6 +108,8 @@ ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_byte
       facts->has_balloon = TRUE;
       return;
     }
+  if (request->only_hold)
+    return;
   if (!bal_balloon_stats_read (request->domain, self->xml.balloon_has_stats_period,
                                BALLOON_STATS_TIMEOUT_MS, &stats))
     return;

@@ -4,6 +4,7 @@
 import pytest
 
 from agent_process import AgentProcess, agent_program
+from daemon_peer import DaemonPeer
 
 
 @pytest.fixture
@@ -19,3 +20,24 @@ def agent(tmp_path):
     yield start
     for process in started:
         process.end()
+
+
+@pytest.fixture
+def daemon_at():
+    """daemon_at(root): the daemon server below `root`, ended after the test."""
+    started = []
+
+    def start(root):
+        started.append(DaemonPeer(root))
+        assert started[-1].is_ready
+        return started[-1]
+
+    yield start
+    for peer in started:
+        peer.kill()
+
+
+@pytest.fixture
+def daemon(daemon_at, tmp_path):
+    """The daemon server below tmp_path."""
+    return daemon_at(tmp_path)

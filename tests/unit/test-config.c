@@ -36,6 +36,7 @@ assert_defaults (const BalConfig *config)
   g_assert_true (config->use_qmp);
   g_assert_cmpuint (config->hold_deadline_ms, ==, 900000);
   g_assert_cmpuint (config->agent_timeout_ms, ==, 2000);
+  g_assert_cmpuint (config->window_ms, ==, 2000);
 }
 
 static void
@@ -61,7 +62,7 @@ test_all_keys (void)
   g_auto (BalConfig) config = {0};
   parse ("[memory]\nmechanisms = balloon ; hold;\nmin-gain-mib=0\nheadroom-min-mib=256\n"
          "headroom-percent=90\npage-cache=drop\nuse-qmp=no\nhold-deadline-s=86400\n"
-         "agent-timeout-ms=100\n",
+         "agent-timeout-ms=100\nwindow-ms=0\n",
          &config);
   assert_order (&config, "balloon hold ");
   g_assert_cmpuint (config.policy.min_gain_bytes, ==, 0);
@@ -71,6 +72,7 @@ test_all_keys (void)
   g_assert_false (config.use_qmp);
   g_assert_cmpuint (config.hold_deadline_ms, ==, 86400000);
   g_assert_cmpuint (config.agent_timeout_ms, ==, 100);
+  g_assert_cmpuint (config.window_ms, ==, 0);
 }
 
 /* What is shipped says the defaults, and each key in it is one. */
@@ -96,7 +98,7 @@ test_shipped_file (void)
       n_keys += is_key ? 1 : 0;
       g_string_append_printf (switched_on, "%s\n", is_key ? *line + 1 : *line);
     }
-  g_assert_cmpuint (n_keys, ==, 8);
+  g_assert_cmpuint (n_keys, ==, 9);
   g_auto (BalConfig) explicit = {0};
   parse (switched_on->str, &explicit);
   assert_defaults (&explicit);
@@ -131,6 +133,7 @@ test_refuses (void)
     {"[memory]\nhold-deadline-s=86401\n", "[memory] hold-deadline-s"},
     {"[memory]\nagent-timeout-ms=99\n", "[memory] agent-timeout-ms"},
     {"[memory]\nagent-timeout-ms=60001\n", "[memory] agent-timeout-ms"},
+    {"[memory]\nwindow-ms=10001\n", "[memory] window-ms"},
     {"use-qmp=no\n", "a.conf"},
     {"[memory\n", "a.conf"},
     {"\xff\xfe", "a.conf"},

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/daemon-marks.h"
+
+#include "host-hook/connection.h"
+#include "host-hook/daemon-log.h"
+#include "host-hook/window-tag.h"
+
+struct _BalMarks
+{
+  GThreadPool *pool;
+  BalMarkFunc func;
+  gpointer user_data;
+};
+
+typedef struct
+{
+  BalMarks *marks;
+  virConnectPtr connection;
+  char *uuid;
+} Mark;
+
+static gboolean
+mark_done (gpointer data)
+{
+  Mark *self = data;
+
+  self->marks->func (self->uuid, self->marks->user_data);
+  virConnectClose (self->connection);
+  g_free (self->uuid);
+  g_free (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+run_mark (gpointer data, gpointer user_data)
+{
+  Mark *self = data;
+  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (self->connection, self->uuid);
+  g_autoptr (GError) error = NULL;
+
+  if (domain && bal_domain_state (self->connection, self->uuid) == BAL_DOMAIN_RUNNING
+      && !bal_window_tag_write (domain, TRUE, &error))
+    bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "%s", error->message);
+  g_idle_add (mark_done, self);
+}
+
+BalMarks *
+bal_marks_new (BalMarkFunc func, gpointer user_data)
+{
+  BalMarks *self = g_new0 (BalMarks, 1);
+
+  self->func = func;
+  self->user_data = user_data;
+  self->pool = g_thread_pool_new (run_mark, self, 1, FALSE, NULL);
+  return self;
+}
+
+void
+bal_marks_add (BalMarks *self, virConnectPtr connection, const char *uuid)
+{
+  Mark *mark = g_new (Mark, 1);
+
+  *mark = (Mark){.marks = self, .connection = connection, .uuid = g_strdup (uuid)};
+  virConnectRef (connection);
+  g_thread_pool_push (self->pool, mark, NULL);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/domain-states.h"
+
+typedef struct
+{
+  BalState next;
+  BalAction action;
+} Step;
+
+/* clang-format off */
+#define STAY(state)          {BAL_STATE_##state, BAL_ACTION_NONE}
+#define STEP(state, action)  {BAL_STATE_##state, BAL_ACTION_##action}
+
+static const Step table[BAL_N_EVENTS][BAL_N_STATES] = {
+  /*                            idle                       plain                      releasing                        released                         restoring */
+  [BAL_EVENT_LEAVING]        = {STEP (RELEASING, RELEASE), STAY (PLAIN),              STAY (RELEASING),                STAY (RELEASED),                 STAY (RESTORING)},
+  [BAL_EVENT_STAYING]        = {STAY (IDLE),               STAY (IDLE),               STEP (RESTORING, STOP_RELEASE),  STEP (RESTORING, STOP_RELEASE),  STAY (RESTORING)},
+  [BAL_EVENT_ARRIVED]        = {STEP (RESTORING, RESTORE), STEP (RESTORING, RESTORE), STEP (RESTORING, STOP_RELEASE),  STEP (RESTORING, STOP_RELEASE),  STAY (RESTORING)},
+  [BAL_EVENT_ORPHANED]       = {STEP (RESTORING, RESTORE), STEP (RESTORING, RESTORE), STAY (RELEASING),                STAY (RELEASED),                 STAY (RESTORING)},
+  [BAL_EVENT_RELEASED]       = {STAY (IDLE),               STAY (PLAIN),              STAY (RELEASED),                 STAY (RELEASED),                 STAY (RESTORING)},
+  [BAL_EVENT_RELEASE_ENDED]  = {STAY (IDLE),               STAY (PLAIN),              STAY (PLAIN),                    STEP (RESTORING, RESTORE),       STEP (RESTORING, RESTORE)},
+  [BAL_EVENT_RESTORED]       = {STAY (IDLE),               STAY (PLAIN),              STAY (RELEASING),                STAY (RELEASED),                 STAY (IDLE)},
+  [BAL_EVENT_NOT_RESTORED]   = {STAY (IDLE),               STAY (PLAIN),              STAY (RELEASING),                STAY (RELEASED),                 STEP (RESTORING, WAIT)},
+  [BAL_EVENT_RETRY]          = {STAY (IDLE),               STAY (PLAIN),              STAY (RELEASING),                STAY (RELEASED),                 STEP (RESTORING, RESTORE)},
+};
+/* clang-format on */
+
+const char *
+bal_state_name (BalState state)
+{
+  static const char *const names[BAL_N_STATES] = {"idle", "plain", "releasing", "released",
+                                                  "restoring"};
+
+  return names[state];
+}
+
+BalAction
+bal_state_step (BalState *state, BalEvent event)
+{
+  const Step *step = &table[event][*state];
+
+  *state = step->next;
+  return step->action;
+}

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The memory hook as libvirt calls it. Its /run is a folder of the test's, by a mount namespace: the program itself
+knows one root only."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from daemon_peer import FakeDaemon, build_path, read_request
+
+BEGIN = ("vm1", "migrate", "begin", "-")
+DEADLINE_S = 11
+XML = b"<domain type='kvm'><name>vm1</name></domain>"
+
+# Operations of libvirt's qemu driver, and calls that are none of libvirt's.
+OTHERS = [("vm1", operation, "begin", "-") for operation in
+          ("prepare", "start", "started", "reconnect", "attach", "restore", "nonsense", "")]
+OTHERS += [("vm1", operation, "end", "-") for operation in ("stopped", "release", "migrate")]
+OTHERS += [("vm1", "migrate", "begin"), ("vm1",), (), ("vm1", "migrate", "begin", "-", "more")]
+
+
+def hook_program():
+    return build_path("host-hook", "50-ballast-memory")
+
+
+def start_hook(root, argv=BEGIN, stdin=subprocess.PIPE):
+    (root / "run").mkdir(exist_ok=True)
+    return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c",
+                             'mount --bind "$0" /run && exec "$@"', str(root / "run"), hook_program(), *argv],
+                            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env={"LC_ALL": "C", "PATH": os.environ["PATH"], "HOME": "/"}, cwd="/")
+
+
+def finish(process, xml=XML):
+    """What it said on stderr; it succeeded and printed nothing."""
+    out, err = process.communicate(xml, timeout=30)
+    assert process.returncode == 0
+    assert out == b""
+    return err.decode()
+
+
+def run_hook(root, xml=XML, argv=BEGIN):
+    """(stderr, seconds)"""
+    began = time.monotonic()
+    err = finish(start_hook(root, argv), xml)
+    return err, time.monotonic() - began
+
+
+def assert_one_sentence(err, *words):
+    assert len(err.splitlines()) == 1 and err.startswith("50-ballast-memory: "), err
+    for word in (*words, "the migration goes on"):
+        assert word in err
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """fake(script): a scripted daemon; see FakeDaemon."""
+    started = []
+
+    def start(script):
+        started.append(FakeDaemon(tmp_path, script))
+        return started[-1]
+
+    yield start
+    for daemon in started:
+        daemon.end()
+
+
+def test_answer_at_once(fake, tmp_path):
+    requests = []
+
+    def script(connection):
+        requests.append(read_request(connection))
+        connection.sendall(b'{"return": {}}\n')
+
+    fake(script)
+    err, seconds = run_hook(tmp_path)
+    assert err == "" and seconds < 2
+    assert requests == [({"execute": "hook", "arguments": {
+        "hook": "memory", "domain": "vm1", "operation": "migrate", "sub-operation": "begin", "extra": "-",
+        "payload-bytes": len(XML)}}, XML)]
+
+
+def test_answer_after_2_s(fake, tmp_path):
+    def script(connection):
+        read_request(connection)
+        time.sleep(2)
+        connection.sendall(b'{"return": {"later": "versions say more"}}\n')
+
+    fake(script)
+    err, seconds = run_hook(tmp_path)
+    assert err == "" and 2 <= seconds < 4
+
+
+@pytest.mark.parametrize("answer, words", [
+    (b"\x00\xff\x1b[2Jhello\n", "not a reply"),
+    (b'{"return": 1}\n', "not a reply"),
+    (b"[" * 100000 + b"\n", "not a reply"),
+    (b"x" * (2 << 20), "longer than 1 MiB"),
+    (b'{"error": {"class": "Busy", "desc": "Four others wait already"}}\n', "Four others"),
+    (b'{"return": {', "without an answer"),
+    (b"", "without an answer"),
+], ids=["garbage", "type", "deep", "endless", "error", "torn", "closed"])
+def test_bad_answer_ends_it_at_once(fake, tmp_path, answer, words):
+    def script(connection):
+        read_request(connection)
+        try:
+            connection.sendall(answer)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        connection.close()
+
+    fake(script)
+    err, seconds = run_hook(tmp_path)
+    assert_one_sentence(err, words)
+    assert "\x1b" not in err and seconds < 2
+
+
+def test_daemon_closes_without_reading(fake, tmp_path):
+    fake(lambda connection: connection.close())
+    err, seconds = run_hook(tmp_path, b"x" * (1 << 20))
+    assert_one_sentence(err)
+    assert seconds < 2
+
+
+def test_refused_before_all_was_sent(fake, tmp_path):
+    """The sentence arrives although the connection was closed in the middle of the request."""
+    def script(connection):
+        connection.recv(1)
+        connection.sendall(b'{"error": {"class": "Busy", "desc": "Four others wait already"}}\n')
+        connection.close()
+
+    fake(script)
+    err, seconds = run_hook(tmp_path, b"x" * (1 << 20))
+    assert_one_sentence(err, "Four others")
+    assert seconds < 2
+
+
+def test_no_daemon(tmp_path):
+    """Nor does it wait for its stdin then."""
+    read_end, write_end = os.pipe()
+    began = time.monotonic()
+    assert finish(start_hook(tmp_path, stdin=read_end), None) == ""
+    assert time.monotonic() - began < 2
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_daemon_died(daemon, tmp_path):
+    daemon.process.kill()
+    daemon.process.wait()
+    err, seconds = run_hook(tmp_path)
+    assert err == "" and seconds < 2
+
+
+def test_real_server(daemon, tmp_path):
+    """1 MiB of any bytes passes; a byte more is not passed on."""
+    assert run_hook(tmp_path, os.urandom(1 << 20), ("now", "migrate", "begin", "-"))[0] == ""
+    assert daemon.status()["answered"] == 1
+    for length in ((1 << 20) + 1, 2 << 20):
+        err, seconds = run_hook(tmp_path, b"x" * length, ("now", "migrate", "begin", "-"))
+        assert_one_sentence(err, "longer than 1 MiB")
+        assert seconds < 2
+    assert daemon.status()["answered"] == 1
+
+
+def test_endless_stdin(daemon, tmp_path):
+    with open("/dev/zero", "rb") as endless:
+        began = time.monotonic()
+        process = start_hook(tmp_path, ("now", "migrate", "begin", "-"), stdin=endless)
+        assert_one_sentence(finish(process, None), "longer than 1 MiB")
+    assert time.monotonic() - began < 2
+    assert daemon.status()["answered"] == 0
+
+
+def test_domain_name_that_is_no_text(daemon, tmp_path):
+    err, _ = run_hook(tmp_path, XML, (b"vm\xff", b"migrate", b"begin", b"-"))
+    assert_one_sentence(err, "domain")
+    assert run_hook(tmp_path, XML, ("now", "migrate", "begin", "\u00e4 \"\\ \n"))[0] == ""
+    assert daemon.status()["answered"] == 1
+
+
+def test_deadline(fake, tmp_path, daemon_at):
+    """Against each kind of silence, all at once: nothing is waited for longer than 11 s in all."""
+    def drip(connection):
+        read_request(connection)
+        try:
+            for _ in range(200):
+                connection.sendall(b" ")
+                time.sleep(0.1)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    roots = {name: tmp_path / name for name in ("never", "dripping", "deaf", "stopped", "stdin")}
+    for root in roots.values():
+        root.mkdir()
+    fakes = [FakeDaemon(roots["never"], lambda connection: read_request(connection)),
+             FakeDaemon(roots["dripping"], lambda connection: threading.Thread(target=drip, args=(connection,)).start()),
+             FakeDaemon(roots["deaf"], lambda connection: None),
+             FakeDaemon(roots["stdin"], lambda connection: None)]
+    stopped = daemon_at(roots["stopped"])
+    stopped.process.send_signal(signal.SIGSTOP)
+    read_end, write_end = os.pipe()
+    os.write(write_end, XML)
+
+    began = time.monotonic()
+    processes = {name: start_hook(root, stdin=read_end if name == "stdin" else subprocess.PIPE)
+                 for name, root in roots.items()}
+    for name, process in processes.items():
+        if name != "stdin":
+            threading.Thread(target=lambda pipe: (pipe.write(b"x" * (1 << 20)), pipe.close()),
+                             args=(process.stdin,)).start()
+    while any(process.poll() is None for process in processes.values()):
+        assert time.monotonic() - began < DEADLINE_S + 1.5, {n: p.poll() for n, p in processes.items()}
+        time.sleep(0.02)
+    for name, process in processes.items():
+        assert process.returncode == 0, name
+        assert process.stdout.read() == b"", name
+        assert_one_sentence(process.stderr.read().decode(), "in time")
+    assert time.monotonic() - began > DEADLINE_S - 0.5
+    stopped.process.send_signal(signal.SIGCONT)
+    for each in fakes:
+        each.end()
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.mark.parametrize("argv", OTHERS, ids=" ".join)
+def test_every_other_call_touches_nothing(fake, tmp_path, argv):
+    """It ends at once, with its stdin neither read nor closed, and the socket is left alone."""
+    daemon = fake(lambda connection: None)
+    read_end, write_end = os.pipe()
+    os.write(write_end, XML)
+    began = time.monotonic()
+    assert finish(start_hook(tmp_path, argv, stdin=read_end), None) == ""
+    assert time.monotonic() - began < 1
+    assert os.read(read_end, 1000) == XML
+    assert daemon.connections == 0
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_nobody_reads_stderr(fake, tmp_path):
+    """A sentence that cannot be written does not abort a migration."""
+    fake(lambda connection: connection.close())
+    process = start_hook(tmp_path)
+    process.stderr.close()
+    process.stdin.write(XML)
+    process.stdin.close()
+    assert process.wait(20) == 0
+    assert process.stdout.read() == b""
+
+
+def test_links_no_libvirt():
+    libraries = subprocess.run(["ldd", hook_program()], capture_output=True, text=True, check=True).stdout
+    assert "libglib" in libraries
+    assert "libvirt" not in libraries and "libxml2" not in libraries

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""ballastd: plain `virsh migrate`, by whoever types it, goes without the guest's free memory."""
+
+import os
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from bed.host import build_dir, wait_until
+
+from failures import FREED_MIB, SLOW, check_unharmed, go_faster, hold_status
+from support import (MIB, PROTOCOL_BYTES, check_whole, held_bytes, journal_files, migrate, plain_migrate,
+                     wait_nothing_held)
+
+HOOK = "/etc/libvirt/hooks/qemu.d/50-ballast-memory"
+WINDOW_TAG = "urn:x-ballast:window:1"
+HEADROOM_BYTES = 128 * MIB
+
+
+class Daemon:
+    """ballastd on one host. stop_at: breakpoints where it stands still."""
+
+    def __init__(self, host, stop_at=()):
+        self.host = host
+        self._folder = tempfile.mkdtemp(prefix="ballastd.", dir=host.bed.shared)
+        for name in stop_at:
+            with open(f"{self._folder}/{name}", "w", encoding="ascii"):
+                pass
+        with open(f"{self._folder}/log", "w", encoding="utf-8") as log:
+            self._process = host.popen([f"{build_dir()}/host-hook/ballastd"], stderr=log,
+                                       env={"BALLAST_BREAKPOINT_DIR": self._folder})
+        self.wait_for_log("connected to libvirt")
+
+    def log(self):
+        with open(f"{self._folder}/log", encoding="utf-8") as log:
+            return log.read()
+
+    def wait_for_log(self, text, timeout=10):
+        wait_until(lambda: text in self.log(), timeout, f"ballastd on {self.host.name} says \"{text}\"")
+
+    def wait_at(self, name):
+        wait_until(lambda: os.path.exists(f"{self._folder}/{name}.hit"), 40, f"breakpoint {name}", interval=0.01)
+
+    def stand_still(self):
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        # nsenter stops with its child, and has it go on as well.
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def sigkill(self):
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self):
+        """Ends it; it has to go at once."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            assert self._process.wait(10) == 0
+
+
+@pytest.fixture(scope="module")
+def hooks(bed):
+    """The memory hook is installed on both hosts; libvirtd looks for hooks when it starts."""
+    for host in bed.hosts:
+        host.run(["install", "-D", f"{build_dir()}/host-hook/{os.path.basename(HOOK)}", HOOK])
+        host.restart_libvirtd()
+    yield
+    for host in bed.hosts:
+        host.run(["rm", HOOK])
+        host.restart_libvirtd()
+
+
+@pytest.fixture
+def daemon(hooks):
+    """daemon(host, ...): a ballastd, ended after the test."""
+    running = []
+
+    def start(host, **arguments):
+        running.append(Daemon(host, **arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        print(f"ballastd on {one.host.name}:\n{one.log()}")
+        one.stop()
+
+
+@pytest.fixture
+def daemons(bed, daemon):
+    """One on each host: (source's, destination's)."""
+    return [daemon(host) for host in bed.hosts]
+
+
+def has_window_tag(guest):
+    return WINDOW_TAG in guest.host.virsh("dumpxml", guest.name).stdout
+
+
+def wait_marked(guest):
+    wait_until(lambda: has_window_tag(guest), 10, "ballastd marks the domain")
+
+
+def wait_nothing_released(bed, guest):
+    wait_nothing_held(guest, 10)
+    wait_until(lambda: not any(journal_files(host) for host in bed.hosts), 30, "the journals are empty")
+
+
+class PlainMigration:
+    """A slow `virsh migrate` under way, in which memory flows."""
+
+    def __init__(self, guest, *options):
+        self.guest = guest
+        self._process = guest.host.popen(["virsh", "migrate", "--live", "--unsafe", *SLOW, *options, guest.name,
+                                          guest.bed.other(guest.host).uri],
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    def wait_for_memory(self):
+        wait_until(lambda: "Memory processed" in
+                   self.guest.host.virsh("domjobinfo", self.guest.name, check=False).stdout, 30, "memory flows")
+
+    def finish(self):
+        out, _ = self._process.communicate(timeout=90)
+        return self._process.returncode, out
+
+
+@pytest.mark.parametrize("flags", [(), ("--p2p",)], ids=lambda flags: "".join(flags) or "direct")
+def test_plain_migration_goes_without_free_memory(bed, dirty, daemons, flags):
+    guest, before = dirty("hold")
+    wait_marked(guest)
+
+    wire = plain_migrate(bed, guest, *flags)
+
+    wait_nothing_released(bed, guest)
+    assert wire < before.used(guest) + HEADROOM_BYTES + PROTOCOL_BYTES
+    assert wire < FREED_MIB * MIB * 2 // 3
+    check_whole(guest, before, FREED_MIB)
+    wait_marked(guest)
+
+
+def test_there_and_back(bed, dirty, daemons):
+    guest, before = dirty("hold")
+    for _ in range(4):
+        wait_marked(guest)
+        assert plain_migrate(bed, guest) < FREED_MIB * MIB * 2 // 3
+        wait_nothing_released(bed, guest)
+        check_whole(guest, before, FREED_MIB)
+
+
+def test_ballast_migrate_has_its_own_way(bed, dirty, daemons):
+    """Neither does ballastd release as well, nor does the destination wait for it."""
+    guest, before = dirty("hold")
+    wait_marked(guest)
+
+    run = migrate(bed, guest)
+
+    assert list(run.released) == ["hold"]
+    assert run.lines == []
+    assert run.report["phases-ms"]["migrate"] < 60000
+    assert "released" not in daemons[0].log()
+    check_whole(guest, before, FREED_MIB)
+    wait_marked(guest)
+
+
+def test_cancelled(bed, dirty, daemons):
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        daemons[0].wait_for_log("released")
+        running.wait_for_memory()
+        assert held_bytes(guest) > 100 * MIB
+        guest.host.virsh("domjobabort", guest.name)
+        assert running.finish()[0] != 0
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.src)
+
+
+def test_destination_dies(bed, dirty, daemons):
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        daemons[0].wait_for_log("released")
+        running.wait_for_memory()
+        bed.dst.virsh("destroy", guest.name)
+        assert running.finish()[0] != 0
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.src)
+
+
+def test_destination_without_ballast(bed, dirty, daemon):
+    """The hold ends by its lease where nobody knows of it."""
+    daemon(bed.src)
+    guest, before = dirty("hold")
+    wait_marked(guest)
+    with PlainMigration(guest) as running:
+        running.wait_for_memory()
+        go_faster(guest)
+        assert running.finish()[0] == 0
+    guest.moved_to(bed.dst)
+    wait_nothing_held(guest, 40)
+    wait_nothing_released(bed, guest)
+    check_whole(guest, before, FREED_MIB)
+
+
+@pytest.mark.parametrize("name", ["journal-written", "released", "keeping"])
+def test_killed_while_it_releases(bed, dirty, daemon, name):
+    killed = daemon(bed.src, stop_at=[name])
+    daemon(bed.dst)
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        killed.wait_at(name)
+        killed.sigkill()
+        daemon(bed.src)
+        running.wait_for_memory()
+        go_faster(guest)
+        assert running.finish()[0] == 0
+    guest.moved_to(bed.dst)
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.dst)
+
+
+def test_owner_dies(bed, dirty, daemons):
+    """What a `ballast` that was killed left behind ballastd gives back."""
+    guest, before = dirty("balloon")
+    with tempfile.TemporaryDirectory(dir=bed.shared) as folder:
+        with open(f"{folder}/released", "w", encoding="ascii"):
+            pass
+        process = bed.src.ballast_popen("--mechanisms", "balloon", "migrate", "--live", "--unsafe", guest.name,
+                                        bed.dst.uri, env={"BALLAST_BREAKPOINT_DIR": folder})
+        wait_until(lambda: os.path.exists(f"{folder}/released.hit"), 40, "breakpoint released", interval=0.01)
+        process.kill()
+        process.wait(10)
+    wait_until(lambda: not journal_files(bed.src), 40, "ballastd settles the release")
+    check_unharmed(guest, before, bed.src)
+
+
+def test_libvirtd_restarts_in_the_middle(bed, dirty, daemons):
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        daemons[0].wait_for_log("released")
+        running.wait_for_memory()
+        bed.src.kill_libvirtd()
+        bed.src.start_libvirtd()
+        assert running.finish()[0] != 0
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.src)
+
+
+def test_hook_hangs(bed, dirty, daemons):
+    """A ballastd that is stopped costs the destination's hook its deadline, and no more."""
+    guest, before = dirty("hold")
+    wait_marked(guest)
+    daemons[1].stand_still()
+    wire = plain_migrate(bed, guest)
+    daemons[1].go_on()
+    assert wire < FREED_MIB * MIB * 2 // 3
+    wait_nothing_released(bed, guest)
+    check_whole(guest, before, FREED_MIB)
+
+
+@pytest.mark.parametrize("job", ["save", "managedsave", "dump", "snapshot"])
+def test_other_jobs_release_nothing(bed, dirty, daemons, job):
+    guest, before = dirty("hold", disk_mib=64) if job == "snapshot" else dirty("hold")
+    image = f"{bed.shared}/{job}.image"
+    {"save": lambda: guest.host.virsh("save", guest.name, image, timeout=120),
+     "managedsave": lambda: guest.host.virsh("managedsave", guest.name, timeout=120),
+     "dump": lambda: guest.host.virsh("dump", "--live", "--memory-only", guest.name, image, timeout=120),
+     "snapshot": lambda: guest.host.virsh("snapshot-create-as", guest.name, "one", timeout=120)}[job]()
+    if job == "save":
+        guest.host.virsh("restore", image, timeout=120)
+    if job == "managedsave":
+        guest.host.virsh("start", guest.name, timeout=120)
+    guest.moved_to(bed.src)
+    assert "released" not in daemons[0].log()
+    assert hold_status(guest)["state"] == "idle"
+    if job == "snapshot":
+        guest.host.virsh("snapshot-delete", guest.name, "one", timeout=120)
+    check_whole(guest, before, 0)
