@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What may happen to a guest between the release and the give-back: reboot, save, snapshot, an operator's own change."""
 
+import dataclasses
+
 import pytest
 
 from bed.host import wait_until
@@ -68,12 +70,18 @@ def fields_for(event):
 
 
 CASES = [
-    *(("release-restore", mechanism, event) for mechanism in GUESTS for event in ("save", "snapshot")),
-    *(("release-restore", mechanism, "reboot") for mechanism in ("hold", "balloon")),
+    *(("release-restore", mechanism, event) for mechanism in GUESTS for event in ("save", "snapshot", "reboot")),
     ("release-restore", "balloon", "managedsave"),
     *(("sigkill-recover", "balloon", event) for event in ("reboot", "save", "snapshot")),
-    ("sigkill-recover", "virtio-mem", "save"),
+    *(("sigkill-recover", "virtio-mem", event) for event in ("reboot", "save")),
 ]
+
+
+def without_current_memory(memory):
+    """libvirt 9.0 counts a virtio-mem device twice in currentMemory when its guest reboots within a second of a
+    resize; `virsh update-memory-device` and a reboot alone show it. The device's own sizes are right."""
+    return dataclasses.replace(memory, sizes={name: size for name, size in memory.sizes.items()
+                                              if name != "currentMemory"})
 
 
 @pytest.mark.parametrize("way, mechanism, event", CASES, ids=["-".join(case) for case in CASES])
@@ -87,6 +95,8 @@ def test_memory_comes_back_after(bed, dirty, way, mechanism, event):
     result = run(bed.src, give_back, guest.name)
 
     result.check(0)
+    if (mechanism, event) == ("virtio-mem", "reboot"):
+        before = without_current_memory(before)
     check_unharmed(guest, before, bed.src)
 
 
