@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 
 #include "host-hook/file-io.h"
+#include "test-root.h"
 
 #define UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 #define STATUS(job)                                                                                \
@@ -132,21 +133,20 @@ put (const char *folder, const char *name, const char *text)
 }
 
 static void
-test_watch (void)
+test_watch (TestRoot *root, gconstpointer user_data)
 {
-  g_autofree char *root = g_dir_make_tmp ("ballast-test-XXXXXX", NULL);
-  g_autofree char *folder = g_strconcat (root, BAL_STATUS_FOLDER, NULL);
+  g_autofree char *folder = test_root_path (root, BAL_STATUS_FOLDER);
   g_autofree char *file = g_build_filename (folder, "a b.xml", NULL);
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (GError) error = NULL;
   BalStatusFolder *status;
   Seen seen = {.loop = loop};
 
-  g_assert_null (bal_status_folder_new (root, on_status, &seen, &error));
+  g_assert_null (bal_status_folder_new (root->path, on_status, &seen, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
   g_assert_true (bal_make_folder (folder, 0755, NULL));
   put (folder, "a b.xml", STATUS (""));
-  status = bal_status_folder_new (root, on_status, &seen, NULL);
+  status = bal_status_folder_new (root->path, on_status, &seen, NULL);
   g_assert_nonnull (status);
   g_assert_null (seen.name);
   bal_status_folder_rescan (status);
@@ -172,6 +172,6 @@ main (int argc, char **argv)
   g_test_add_func ("/status-folder/parse", test_parse);
   g_test_add_func ("/status-folder/agent-and-window", test_agent_and_window);
   g_test_add_func ("/status-folder/not-a-status", test_not_a_status);
-  g_test_add_func ("/status-folder/watch", test_watch);
+  TEST_ROOT_ADD ("/status-folder/watch", test_watch);
   return g_test_run ();
 }
