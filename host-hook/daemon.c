@@ -48,7 +48,8 @@ typedef struct
   guint retry_id;
   guint retry_s;
   gboolean has_just_arrived;
-  gboolean is_leaving; /* by its status file, as last read */
+  gboolean arrived_meanwhile; /* after the restore that is at work began */
+  gboolean is_leaving;        /* by its status file, as last read */
 } Domain;
 
 static void
@@ -128,6 +129,7 @@ act (Domain *self, BalAction action)
       bal_task_stop (self->task);
       break;
     case BAL_ACTION_RESTORE:
+      self->arrived_meanwhile = FALSE;
       if (host.connection)
         self->task =
           bal_task_restore (&host, self->uuid, self->has_just_arrived, on_task_event, self);
@@ -140,6 +142,17 @@ act (Domain *self, BalAction action)
     }
 }
 
+/* What began while the last migration was being settled is not told of again. */
+static BalAction
+begin_anew (Domain *self)
+{
+  if (self->arrived_meanwhile)
+    return bal_state_step (&self->state, BAL_EVENT_ARRIVED);
+  if (self->is_leaving && self->daemon->connection)
+    return bal_state_step (&self->state, BAL_EVENT_LEAVING);
+  return BAL_ACTION_NONE;
+}
+
 /* NB: frees @self when it has become idle. */
 static void
 step (Domain *self, BalEvent event)
@@ -149,16 +162,16 @@ step (Domain *self, BalEvent event)
   /* Without libvirt nothing can be begun. */
   if (event == BAL_EVENT_LEAVING && self->state == BAL_STATE_IDLE && !self->daemon->connection)
     event = BAL_EVENT_STAYING;
-  if (self->retry_id && (event == BAL_EVENT_STAYING || event == BAL_EVENT_ARRIVED))
+  if (self->retry_id
+      && (event == BAL_EVENT_STAYING || event == BAL_EVENT_GONE || event == BAL_EVENT_ARRIVED))
     {
       g_clear_handle_id (&self->retry_id, g_source_remove);
       event = BAL_EVENT_RETRY;
     }
+  self->arrived_meanwhile |= event == BAL_EVENT_ARRIVED && self->state == BAL_STATE_RESTORING;
   action = bal_state_step (&self->state, event);
-  /* A migration that began while the last one was being settled is not told of again. */
-  if (self->state == BAL_STATE_IDLE && event == BAL_EVENT_RESTORED && self->is_leaving
-      && self->daemon->connection)
-    action = bal_state_step (&self->state, BAL_EVENT_LEAVING);
+  if (self->state == BAL_STATE_IDLE && event == BAL_EVENT_RESTORED)
+    action = begin_anew (self);
   act (self, action);
   if (self->state == BAL_STATE_IDLE)
     g_hash_table_remove (self->daemon->domains, self->uuid);
@@ -199,7 +212,9 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
 
   domain = find_domain (self, uuid);
   domain->is_leaving = status->kind == BAL_STATUS_LEAVING;
-  step (domain, domain->is_leaving ? BAL_EVENT_LEAVING : BAL_EVENT_STAYING);
+  step (domain, status->kind == BAL_STATUS_LEAVING ? BAL_EVENT_LEAVING
+                : status->kind == BAL_STATUS_GONE  ? BAL_EVENT_GONE
+                                                   : BAL_EVENT_STAYING);
 }
 
 static void
@@ -207,11 +222,20 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
 {
   Domain *domain;
 
-  if (event != VIR_DOMAIN_EVENT_RESUMED || detail != VIR_DOMAIN_EVENT_RESUMED_MIGRATED)
-    return;
-  domain = find_domain (user_data, uuid);
-  domain->has_just_arrived = TRUE;
-  step (domain, BAL_EVENT_ARRIVED);
+  if (event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED)
+    {
+      domain = find_domain (user_data, uuid);
+      domain->has_just_arrived = TRUE;
+      step (domain, BAL_EVENT_ARRIVING);
+    }
+  else if (event == VIR_DOMAIN_EVENT_RESUMED)
+    {
+      gboolean arrived = detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED;
+
+      domain = find_domain (user_data, uuid);
+      domain->has_just_arrived |= arrived;
+      step (domain, arrived ? BAL_EVENT_ARRIVED : BAL_EVENT_RESUMED);
+    }
 }
 
 static void
@@ -260,6 +284,16 @@ on_sweep (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Those that began to run while libvirt could not tell. */
+static void
+settle_missed_arrivals (BalDaemon *self)
+{
+  g_autoptr (GList) domains = g_hash_table_get_values (self->domains);
+
+  for (GList *at = domains; at; at = at->next)
+    step (at->data, BAL_EVENT_RESUMED);
+}
+
 static void
 on_up (virConnectPtr connection, gpointer user_data)
 {
@@ -270,6 +304,7 @@ on_up (virConnectPtr connection, gpointer user_data)
   virConnectRef (connection);
   if (self->status)
     bal_status_folder_rescan (self->status);
+  settle_missed_arrivals (self);
   on_sweep (self);
 }
 

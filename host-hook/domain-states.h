@@ -20,14 +20,18 @@ typedef enum
   BAL_STATE_RELEASING, /* libvirt migrates it away, a release is on its way */
   BAL_STATE_RELEASED,  /* the same, and memory is released */
   BAL_STATE_RESTORING, /* what is or may be released is given back, now or as soon as it can be */
+  BAL_STATE_ARRIVING,  /* it comes from elsewhere and does not run here yet */
 } BalState;
-#define BAL_N_STATES (BAL_STATE_RESTORING + 1)
+#define BAL_N_STATES (BAL_STATE_ARRIVING + 1)
 
 typedef enum
 {
   BAL_EVENT_LEAVING,       /* libvirt has begun to migrate it away from here */
-  BAL_EVENT_STAYING,       /* no such job holds it any more: it is gone, or goes on here */
+  BAL_EVENT_STAYING,       /* no such job holds it any more: it goes on here */
+  BAL_EVENT_GONE,          /* it is off, or elsewhere */
+  BAL_EVENT_ARRIVING,      /* libvirt has begun to bring it here */
   BAL_EVENT_ARRIVED,       /* it runs here, having come from elsewhere */
+  BAL_EVENT_RESUMED,       /* it runs again, for whatever reason */
   BAL_EVENT_ORPHANED,      /* the journal knows of a release that nobody is at work on */
   BAL_EVENT_RELEASED,      /* the release has what it is going to get */
   BAL_EVENT_RELEASE_ENDED, /* there is no release any more: stopped, lost, or nothing to do */

@@ -21,6 +21,7 @@ struct _BalStatusFolder
   int fd;
   guint source_id;
   gboolean is_gone;
+  GHashTable *names; /* of the files that were told of and are there */
   BalStatusFunc func;
   gpointer user_data;
 };
@@ -68,6 +69,8 @@ static void
 tell_gone (BalStatusFolder *self, const char *file_name)
 {
   static const BalStatus gone = {.kind = BAL_STATUS_GONE};
+
+  g_hash_table_remove (self->names, file_name);
   g_autofree char *name = g_strndup (file_name, strlen (file_name) - strlen (SUFFIX));
 
   self->func (name, &gone, self->user_data);
@@ -83,11 +86,24 @@ tell (BalStatusFolder *self, const char *file_name)
   g_autofree char *text = bal_read_file (path, BAL_DOMAIN_XML_MAX_BYTES, NULL, &error);
   BalStatus status = {0};
 
+  if (text)
+    g_hash_table_add (self->names, g_strdup (file_name));
   if (text && bal_status_parse (text, &status))
     self->func (name, &status, self->user_data);
   else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     tell_gone (self, file_name);
   g_free (status.uuid);
+}
+
+static void
+tell_all (BalStatusFolder *self, GHashTable *names)
+{
+  GHashTableIter iter;
+  gpointer name;
+
+  g_hash_table_iter_init (&iter, names);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    tell (self, name);
 }
 
 static gboolean
@@ -119,17 +135,11 @@ on_events (int fd, GIOCondition condition, gpointer user_data)
 {
   BalStatusFolder *self = user_data;
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  GHashTableIter iter;
-  gpointer name;
 
   if (read_events (self, names))
-    {
-      bal_status_folder_rescan (self);
-      return G_SOURCE_CONTINUE;
-    }
-  g_hash_table_iter_init (&iter, names);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    tell (self, name);
+    bal_status_folder_rescan (self);
+  else
+    tell_all (self, names);
   return G_SOURCE_CONTINUE;
 }
 
@@ -139,6 +149,7 @@ bal_status_folder_new (const char *root, BalStatusFunc func, gpointer user_data,
   g_autoptr (BalStatusFolder) self = g_new0 (BalStatusFolder, 1);
 
   self->path = bal_root_path (root, BAL_STATUS_FOLDER);
+  self->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->func = func;
   self->user_data = user_data;
   self->fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
@@ -161,6 +172,7 @@ bal_status_folder_free (BalStatusFolder *self)
   g_clear_handle_id (&self->source_id, g_source_remove);
   if (self->fd >= 0)
     close (self->fd);
+  g_hash_table_unref (self->names);
   g_free (self->path);
   g_free (self);
 }
@@ -169,11 +181,17 @@ void
 bal_status_folder_rescan (BalStatusFolder *self)
 {
   g_autoptr (GDir) folder = g_dir_open (self->path, 0, NULL);
-  const char *name;
+  g_autoptr (GList) known = g_hash_table_get_keys (self->names);
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  const char *entry;
 
-  while (folder && (name = g_dir_read_name (folder)))
-    if (g_str_has_suffix (name, SUFFIX))
-      tell (self, name);
+  /* What is not there any more tells that itself when it is read. */
+  for (GList *at = known; at; at = at->next)
+    g_hash_table_add (names, g_strdup (at->data));
+  while (folder && (entry = g_dir_read_name (folder)))
+    if (g_str_has_suffix (entry, SUFFIX))
+      g_hash_table_add (names, g_strdup (entry));
+  tell_all (self, names);
 }
 
 gboolean

@@ -47,7 +47,8 @@ bal_status_folder_new (const char *root, BalStatusFunc func, gpointer user_data,
 void bal_status_folder_free (BalStatusFolder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalStatusFolder, bal_status_folder_free)
 
-/* Tells of every file that is there, at once: at the beginning, and whenever events may be lost. */
+/* Tells of every file that is there, and of every one that is not any more, at once: at the
+ * beginning, and whenever events may be lost. */
 void bal_status_folder_rescan (BalStatusFolder *self);
 
 /* FALSE once the folder is gone (libvirt was removed and installed again): then nothing is told any

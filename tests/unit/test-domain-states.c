@@ -86,6 +86,23 @@ test_arrival (void)
                  {BAL_EVENT_STAYING, BAL_ACTION_NONE, BAL_STATE_RESTORING}, IS_WHOLE);
 }
 
+/* `virsh migrate --suspend`: it can take nothing back before somebody has it run. */
+static void
+test_paused_arrival (void)
+{
+  ASSERT_COURSE ({BAL_EVENT_ARRIVING, BAL_ACTION_NONE, BAL_STATE_ARRIVING},
+                 {BAL_EVENT_STAYING, BAL_ACTION_NONE, BAL_STATE_ARRIVING},
+                 {BAL_EVENT_RESUMED, BAL_ACTION_RESTORE, BAL_STATE_RESTORING}, IS_WHOLE,
+                 {BAL_EVENT_RESUMED, BAL_ACTION_NONE, BAL_STATE_IDLE});
+}
+
+static void
+test_arrival_fails (void)
+{
+  ASSERT_COURSE ({BAL_EVENT_ARRIVING, BAL_ACTION_NONE, BAL_STATE_ARRIVING},
+                 {BAL_EVENT_GONE, BAL_ACTION_NONE, BAL_STATE_IDLE});
+}
+
 static void
 test_restored_later (void)
 {
@@ -139,8 +156,9 @@ test_one_task_at_a_time (void)
               break;
             }
           /* Nothing is forgotten. */
-          g_assert_cmpint (state == BAL_STATE_IDLE || state == BAL_STATE_PLAIN, ==,
-                           !releasing && !restoring && !waiting);
+          g_assert_cmpint (state == BAL_STATE_IDLE || state == BAL_STATE_PLAIN
+                             || state == BAL_STATE_ARRIVING,
+                           ==, !releasing && !restoring && !waiting);
         }
     }
 }
@@ -154,6 +172,8 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-states/nothing-to-release", test_nothing_to_release);
   g_test_add_func ("/domain-states/hold-lost", test_hold_lost);
   g_test_add_func ("/domain-states/arrival", test_arrival);
+  g_test_add_func ("/domain-states/paused-arrival", test_paused_arrival);
+  g_test_add_func ("/domain-states/arrival-fails", test_arrival_fails);
   g_test_add_func ("/domain-states/restored-later", test_restored_later);
   g_test_add_func ("/domain-states/one-task-at-a-time", test_one_task_at_a_time);
   return g_test_run ();

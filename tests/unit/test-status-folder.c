@@ -160,6 +160,15 @@ test_watch (TestRoot *root, gconstpointer user_data)
   g_assert_cmpint (g_unlink (file), ==, 0);
   wait_for (&seen, "a b", NULL, BAL_STATUS_GONE);
 
+  /* Events may be lost: what was there and is not any more is told of as well. */
+  put (folder, "a b.xml", STATUS (""));
+  bal_status_folder_rescan (status);
+  g_assert_cmpint (seen.kind, ==, BAL_STATUS_NO_JOB);
+  g_assert_cmpint (g_unlink (file), ==, 0);
+  bal_status_folder_rescan (status);
+  g_assert_cmpstr (seen.name, ==, "a b");
+  g_assert_cmpint (seen.kind, ==, BAL_STATUS_GONE);
+
   bal_status_folder_free (status);
   g_free (seen.name);
   g_free (seen.uuid);
