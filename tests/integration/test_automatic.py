@@ -12,7 +12,7 @@ from bed.host import build_dir, wait_until
 
 from failures import FREED_MIB, SLOW, check_unharmed, go_faster, hold_status
 from support import (MIB, PROTOCOL_BYTES, check_whole, held_bytes, journal_files, migrate, plain_migrate,
-                     wait_nothing_held)
+                     sent_by, wait_nothing_held)
 
 HOOK = "/etc/libvirt/hooks/qemu.d/50-ballast-memory"
 WINDOW_TAG = "urn:x-ballast:window:1"
@@ -239,18 +239,22 @@ def test_destination_without_ballast(bed, dirty, daemon):
     check_whole(guest, before, FREED_MIB)
 
 
-@pytest.mark.parametrize("name", ["journal-written", "released", "keeping"])
-def test_killed_while_it_releases(bed, dirty, daemon, name):
+@pytest.mark.parametrize("name, goes_on", [("journal-written", "released"), ("released", "goes on with"),
+                                           ("keeping", "goes on with")])
+def test_killed_while_it_releases(bed, dirty, daemon, name, goes_on):
+    """The next ballastd goes on where that one was."""
     killed = daemon(bed.src, stop_at=[name])
     daemon(bed.dst)
     guest, before = dirty("hold")
+    wire = sent_by(bed, bed.src)
     with PlainMigration(guest) as running:
         killed.wait_at(name)
         killed.sigkill()
-        daemon(bed.src)
+        daemon(bed.src).wait_for_log(goes_on)
         running.wait_for_memory()
         go_faster(guest)
         assert running.finish()[0] == 0
+    assert sent_by(bed, bed.src) - wire < FREED_MIB * MIB * 2 // 3
     guest.moved_to(bed.dst)
     wait_nothing_released(bed, guest)
     check_unharmed(guest, before, bed.dst)

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/daemon-release.h"
+
+#include "host-hook/breakpoint.h"
+#include "host-hook/connection.h"
+#include "host-hook/daemon-log.h"
+#include "host-hook/domain-agent.h"
+#include "host-hook/domain-lock.h"
+#include "host-hook/prepare.h"
+#include "host-hook/recover.h"
+#include "host-hook/release.h"
+
+#include <unistd.h>
+
+#define LEASE_INTERVAL_MS 2000
+#define LEASE_TIMEOUT_MS 1000
+#define IDLE_INTERVAL_MS 60000
+
+/* So long after its lease a hold is over wherever the guest runs; a guest that stands still cannot
+ * tell. */
+#define SILENCE_AFTER_LEASE_US (10 * G_USEC_PER_SEC)
+
+/* The status file is only a sign: what it is, libvirt says. */
+static gboolean
+is_leaving (virDomainPtr domain)
+{
+  virTypedParameterPtr parameters = NULL;
+  int n = 0, type, operation = 0;
+
+  if (virDomainGetJobStats (domain, &type, &parameters, &n, 0) < 0)
+    return FALSE;
+  if (virTypedParamsGetInt (parameters, n, VIR_DOMAIN_JOB_OPERATION, &operation) < 1)
+    operation = 0;
+  virTypedParamsFree (parameters, n);
+  return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
+}
+
+typedef enum
+{
+  EARLIER_NONE,
+  EARLIER_OURS,   /* left by an owner that died: to be gone on with */
+  EARLIER_OTHERS, /* of which nothing is known, or that somebody else is going to come for */
+} Earlier;
+
+static gboolean
+is_of_this_process (const BalDaemonRelease *self, const BalJournalEntry *entry)
+{
+  g_autofree char *boot_id = bal_host_boot_id (self->job->root, NULL);
+  BalIncarnation now;
+
+  return g_strcmp0 (boot_id, entry->boot_id) == 0
+         && bal_process_find_qemu (self->job->root, virDomainGetName (self->domain), self->uuid,
+                                   &now, NULL)
+         && bal_incarnation_equal (&now, &entry->incarnation);
+}
+
+/* What the journal knows of this domain. We have its lock: no owner is at work. */
+static Earlier
+find_earlier (const BalDaemonRelease *self, BalJournalEntry **entry)
+{
+  g_autoptr (GPtrArray) items = bal_journal_list (self->job->root, self->uuid, NULL);
+  BalJournalItem *item = items && items->len == 1 ? g_ptr_array_index (items, 0) : NULL;
+
+  *entry = NULL;
+  if (items && items->len == 0)
+    return EARLIER_NONE;
+  if (!item || !item->entry || bal_recover_is_for_others (self->job->config, item->entry)
+      || !is_of_this_process (self, item->entry))
+    return EARLIER_OTHERS;
+  *entry = g_steal_pointer (&item->entry);
+  return EARLIER_OURS;
+}
+
+/* Under the job that migrates the domain its sizes cannot be changed, and where it goes nobody may
+ * know Ballast: so it is a hold, which comes back by itself. */
+static BalJournalEntry *
+release (const BalDaemonRelease *self, BalSurvey *survey, GError **error)
+{
+  g_auto (BalPlan) plan = {0};
+  g_autofree char *uri = virConnectGetURI (self->connection);
+  BalJournalEntry *entry = NULL;
+  BalSurveyRequest request = {.root = self->job->root,
+                              .domain = self->domain,
+                              .source_local = TRUE,
+                              .sizes_must_stay = TRUE,
+                              .only_hold = TRUE,
+                              .config = self->job->config};
+  BalRelease order = {.job = self->job,
+                      .domain = self->domain,
+                      .survey = survey,
+                      .plan = &plan,
+                      .has_journal = TRUE,
+                      .source_uri = uri,
+                      .stage_after = BAL_JOURNAL_MIGRATING};
+
+  if (!bal_prepare (self->job, &request, survey, &plan, error))
+    return NULL;
+  if (plan.steps->len == 0)
+    bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "migrates plainly: %s", plan.why_nothing);
+  else if (!bal_cancel_requested (self->job->cancel))
+    bal_release (&order, &entry, error);
+  return entry;
+}
+
+/* FALSE when the hold is over, or nobody can be asked any more. */
+static gboolean
+renew_lease (BalAgentClient *agent, gint64 *answered_us)
+{
+  g_auto (BalHoldStatus) status = {0};
+  g_autoptr (GError) error = NULL;
+
+  /* A late answer is no news: the guest is busy, throttled, or stands still for the switch-over. */
+  if (!bal_agent_client_hold_status (agent, LEASE_TIMEOUT_MS, &status, &error))
+    return !g_error_matches (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_UNREACHABLE);
+  *answered_us = g_get_monotonic_time ();
+  return status.state != BAL_HOLD_IDLE && status.state != BAL_HOLD_RETURNING;
+}
+
+/* Until it is stopped, or the hold is over. */
+static void
+keep_lease (const BalDaemonRelease *self, BalAgentClient *agent, guint64 lease_ms)
+{
+  guint interval_ms;
+  gint64 silence_us, answered_us = g_get_monotonic_time ();
+
+  if (lease_ms == 0)
+    lease_ms = BAL_HOLD_LEASE_DEFAULT_MS;
+  interval_ms = (guint)MIN (LEASE_INTERVAL_MS, lease_ms / 3);
+  silence_us = (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US;
+  while (!bal_cancel_wait (self->job->cancel, interval_ms) && renew_lease (agent, &answered_us)
+         && g_get_monotonic_time () - answered_us < silence_us)
+    ;
+}
+
+/* Sizes do not come back by themselves: they are given back when the migration is over. */
+static void
+keep (const BalDaemonRelease *self,
+      const BalJournalEntry *entry,
+      BalAgentClient *agent,
+      guint64 lease_ms)
+{
+  self->released (self->user_data);
+  BAL_BREAKPOINT ("keeping");
+  if (agent)
+    keep_lease (self, agent, lease_ms);
+  if (bal_journal_entry_changes_sizes (entry))
+    while (!bal_cancel_wait (self->job->cancel, IDLE_INTERVAL_MS))
+      ;
+}
+
+static gboolean
+release_and_keep (const BalDaemonRelease *self, GError **error)
+{
+  g_auto (BalSurvey) survey = {0};
+  g_autoptr (BalJournalEntry) entry = release (self, &survey, error);
+
+  if (!entry)
+    return FALSE;
+  bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "released %" G_GUINT64_FORMAT " bytes",
+                  bal_report_summary (self->job->report)->released_bytes[BAL_MECHANISM_HOLD]);
+  keep (self, entry, entry->hold_token ? survey.agent : NULL, survey.agent_lease_ms);
+  return TRUE;
+}
+
+/* A conversation with the agent of a domain whose hold lasts, or NULL. */
+static BalAgentClient *
+find_hold (const BalDaemonRelease *self)
+{
+  guint timeout_ms = self->job->config->agent_timeout_ms;
+  g_autoptr (BalAgentClient) agent = bal_domain_agent_open (self->domain, TRUE, timeout_ms, NULL);
+  g_auto (BalHoldStatus) status = {0};
+
+  if (agent && bal_agent_client_hold_status (agent, timeout_ms, &status, NULL)
+      && (status.state == BAL_HOLD_GROWING || status.state == BAL_HOLD_HELD))
+    return g_steal_pointer (&agent);
+  return NULL;
+}
+
+/* Whoever released this died in the middle of the migration. What is held may grow less than was
+ * planned, but need not be lost; where the hold is over already one can as well begin anew. */
+static gboolean
+adopt_and_keep (const BalDaemonRelease *self, BalJournalEntry *entry, GError **error)
+{
+  g_autoptr (BalAgentClient) agent = entry->hold_token ? find_hold (self) : NULL;
+
+  if (!agent && !bal_journal_entry_changes_sizes (entry))
+    return bal_journal_remove (self->job->root, entry, error) && release_and_keep (self, error);
+  entry->stage = BAL_JOURNAL_MIGRATING;
+  if (!bal_process_incarnation (self->job->root, getpid (), &entry->owner, error)
+      || !bal_journal_save (self->job->root, entry, error))
+    return FALSE;
+  bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "goes on with what somebody else released");
+  keep (self, entry, agent, 0);
+  return TRUE;
+}
+
+gboolean
+bal_daemon_release_run (const BalDaemonRelease *self, GError **error)
+{
+  g_autoptr (BalDomainLock) lock = NULL;
+  g_autoptr (BalJournalEntry) earlier = NULL;
+  GError *failure = NULL;
+
+  if (!is_leaving (self->domain))
+    return TRUE;
+  lock = bal_domain_lock_try (self->job->root, self->uuid, NULL, &failure);
+  if (g_error_matches (failure, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
+    {
+      g_error_free (failure);
+      return TRUE;
+    }
+  if (lock)
+    switch (find_earlier (self, &earlier))
+      {
+      case EARLIER_NONE:
+        release_and_keep (self, &failure);
+        break;
+      case EARLIER_OURS:
+        adopt_and_keep (self, earlier, &failure);
+        break;
+      case EARLIER_OTHERS:
+        break;
+      }
+  if (!failure)
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/daemon-restore.h"
+
+#include "host-hook/connection.h"
+#include "host-hook/daemon-log.h"
+#include "host-hook/domain-lock.h"
+#include "host-hook/failure.h"
+#include "host-hook/recover.h"
+
+/* How long a job is waited for to end, without the domain's lock, before it is put off. */
+#define JOB_WAIT_MS 10000
+
+static gboolean
+put_off (GError **error)
+{
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
+               "its memory is given back when it runs and no job holds it");
+  return FALSE;
+}
+
+/* NB: waits before it takes the lock, or nobody else could do anything with a domain that is
+ * paused. */
+gboolean
+bal_daemon_restore_run (const BalDaemonRestore *self, GError **error)
+{
+  virConnectPtr connection = self->connection;
+  BalDomainState state = bal_recover_wait_for_job (connection, self->uuid, JOB_WAIT_MS);
+  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (connection, self->uuid);
+  g_autoptr (BalDomainLock) lock = NULL;
+  BalRecover recover = {.job = self->job, .connection = connection, .is_local = TRUE};
+  gboolean found = FALSE;
+
+  if (state != BAL_DOMAIN_RUNNING && state != BAL_DOMAIN_GONE)
+    return put_off (error);
+  lock = bal_domain_lock_try (self->job->root, self->uuid, NULL, error);
+  if (!lock)
+    return FALSE;
+  if (state == BAL_DOMAIN_GONE || !domain)
+    return bal_recover_journal (&recover, self->uuid, &found, error);
+  if (!bal_recover_domain (&recover, domain, &found, error))
+    return FALSE;
+  if (self->has_just_arrived)
+    found |= bal_recover_held (&recover, domain, TRUE);
+  if (found)
+    bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "nothing of it is released any more");
+  return TRUE;
+}
