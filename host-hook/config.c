@@ -219,6 +219,12 @@ set_agent_timeout (BalConfig *self, const char *value, GError **error)
 }
 
 static gboolean
+set_cluster_wide (BalConfig *self, const char *value, GError **error)
+{
+  return parse_yes_no (value, &self->cluster_wide, error);
+}
+
+static gboolean
 set_window (BalConfig *self, const char *value, GError **error)
 {
   guint64 window_ms;
@@ -233,15 +239,11 @@ static const struct
   const char *name;
   gboolean (*set) (BalConfig *self, const char *value, GError **error);
 } memory_keys[] = {
-  {"mechanisms", set_mechanisms},
-  {"min-gain-mib", set_min_gain},
-  {"headroom-min-mib", set_headroom_min},
-  {"headroom-percent", set_headroom_percent},
-  {"page-cache", set_page_cache},
-  {"use-qmp", set_use_qmp},
-  {"window-ms", set_window},
-  {"hold-deadline-s", set_hold_deadline},
-  {"agent-timeout-ms", set_agent_timeout},
+  {"mechanisms", set_mechanisms},         {"min-gain-mib", set_min_gain},
+  {"headroom-min-mib", set_headroom_min}, {"headroom-percent", set_headroom_percent},
+  {"page-cache", set_page_cache},         {"use-qmp", set_use_qmp},
+  {"cluster-wide", set_cluster_wide},     {"window-ms", set_window},
+  {"hold-deadline-s", set_hold_deadline}, {"agent-timeout-ms", set_agent_timeout},
 };
 
 static gboolean

@@ -33,6 +33,7 @@ typedef struct
   gboolean use_qmp;         /* ask QEMU for its memory map (taints the domain custom-monitor) */
   guint64 hold_deadline_ms; /* a hold ends by itself after this; within the protocol's limits */
   guint agent_timeout_ms;   /* for one call to the agent; 100 to 60000 */
+  gboolean cluster_wide;    /* every host that domains may migrate to runs ballastd */
   guint window_ms;          /* how long ballastd holds an arriving domain's migration; to 10000 */
 } BalConfig;
 

@@ -71,27 +71,31 @@ find_earlier (const BalDaemonRelease *self, BalJournalEntry **entry)
   return EARLIER_OURS;
 }
 
-/* Under the job that migrates the domain its sizes cannot be changed, and where it goes nobody may
- * know Ballast: so it is a hold, which comes back by itself. */
+/* Where the domain goes nobody may know Ballast: so it is a hold, which comes back by itself,
+ * unless the administrator vouches for that. libvirt changes no sizes under its job, so QEMU is
+ * told; the originals go with libvirt's own definition. */
 static BalJournalEntry *
 release (const BalDaemonRelease *self, BalSurvey *survey, GError **error)
 {
+  const BalConfig *config = self->job->config;
   g_auto (BalPlan) plan = {0};
   g_autofree char *uri = virConnectGetURI (self->connection);
   BalJournalEntry *entry = NULL;
   BalSurveyRequest request = {.root = self->job->root,
                               .domain = self->domain,
                               .source_local = TRUE,
-                              .sizes_must_stay = TRUE,
-                              .only_hold = TRUE,
-                              .config = self->job->config};
+                              .destination_reachable = TRUE,
+                              .sizes_must_stay = !config->cluster_wide || !config->use_qmp,
+                              .under_job = TRUE,
+                              .config = config};
   BalRelease order = {.job = self->job,
                       .domain = self->domain,
                       .survey = survey,
                       .plan = &plan,
                       .has_journal = TRUE,
                       .source_uri = uri,
-                      .stage_after = BAL_JOURNAL_MIGRATING};
+                      .stage_after = BAL_JOURNAL_MIGRATING,
+                      .by_qmp = TRUE};
 
   if (!bal_prepare (self->job, &request, survey, &plan, error))
     return NULL;
@@ -148,6 +152,17 @@ keep (const BalDaemonRelease *self,
       ;
 }
 
+static void
+log_released (const BalDaemonRelease *self)
+{
+  const guint64 *bytes = bal_report_summary (self->job->report)->released_bytes;
+
+  bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid,
+                  "released %" G_GUINT64_FORMAT " bytes by hold, %" G_GUINT64_FORMAT
+                  " bytes by virtio-mem",
+                  bytes[BAL_MECHANISM_HOLD], bytes[BAL_MECHANISM_VIRTIO_MEM]);
+}
+
 static gboolean
 release_and_keep (const BalDaemonRelease *self, GError **error)
 {
@@ -156,8 +171,7 @@ release_and_keep (const BalDaemonRelease *self, GError **error)
 
   if (!entry)
     return FALSE;
-  bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "released %" G_GUINT64_FORMAT " bytes",
-                  bal_report_summary (self->job->report)->released_bytes[BAL_MECHANISM_HOLD]);
+  log_released (self);
   keep (self, entry, entry->hold_token ? survey.agent : NULL, survey.agent_lease_ms);
   return TRUE;
 }

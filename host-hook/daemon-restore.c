@@ -5,7 +5,9 @@
 #include "host-hook/daemon-log.h"
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
+#include "host-hook/give-back.h"
 #include "host-hook/recover.h"
+#include "host-hook/sizes.h"
 
 /* How long a job is waited for to end, without the domain's lock, before it is put off. */
 #define JOB_WAIT_MS 10000
@@ -16,6 +18,32 @@ put_off (GError **error)
   g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
                "its memory is given back when it runs and no job holds it");
   return FALSE;
+}
+
+/* A ballastd at the source resized virtio-mem devices behind libvirt, whose definition came here
+ * with the sizes from before. To ask for what is asked for already changes nothing, and whoever
+ * wrote a tag gives back himself. The guest follows by itself: it is not waited for. */
+static gboolean
+ask_for_defined_sizes (const BalDaemonRestore *self, virDomainPtr domain, GError **error)
+{
+  g_autoptr (BalJournalEntry) tag = NULL;
+  g_auto (BalDomainXml) xml = {0};
+
+  if (!bal_give_back_record_from_tag (self->job, domain, &tag, error))
+    return FALSE;
+  if (tag)
+    return TRUE;
+  if (!bal_domain_read (domain, &xml, NULL, error))
+    return FALSE;
+  for (guint i = 0; i < xml.virtio_mem->len; i++)
+    {
+      const BalVirtioMem *device = &g_array_index (xml.virtio_mem, BalVirtioMem, i);
+      BalSize size = {.domain = domain, .alias = device->alias};
+
+      if (!bal_size_set (&size, device->requested_kib, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* NB: waits before it takes the lock, or nobody else could do anything with a domain that is
@@ -38,6 +66,9 @@ bal_daemon_restore_run (const BalDaemonRestore *self, GError **error)
   if (state == BAL_DOMAIN_GONE || !domain)
     return bal_recover_journal (&recover, self->uuid, &found, error);
   if (!bal_recover_domain (&recover, domain, &found, error))
+    return FALSE;
+  if (self->has_just_arrived && self->job->config->cluster_wide
+      && !ask_for_defined_sizes (self, domain, error))
     return FALSE;
   if (self->has_just_arrived)
     found |= bal_recover_held (&recover, domain, TRUE);

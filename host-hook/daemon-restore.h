@@ -22,7 +22,7 @@ typedef struct
   const BalJob *job;
   virConnectPtr connection;
   const char *uuid;
-  gboolean has_just_arrived;
+  gboolean has_just_arrived; /* from elsewhere: of what is released there is no record here */
 } BalDaemonRestore;
 
 gboolean bal_daemon_restore_run (const BalDaemonRestore *self, GError **error);

@@ -29,9 +29,10 @@ struct _BalDaemon
   BalLink *link;
   virConnectPtr connection; /* NULL: libvirt is away */
   BalStatusFolder *status;
-  GHashTable *domains; /* uuid -> Domain; only those that are not idle */
-  GHashTable *uuids;   /* name -> uuid, of domains that have a status file */
-  GHashTable *marking; /* uuids that the marks are at work on */
+  gboolean is_first_look; /* at domains that may have arrived while nobody looked */
+  GHashTable *domains;    /* uuid -> Domain; only those that are not idle */
+  GHashTable *uuids;      /* name -> uuid, of domains that have a status file */
+  GHashTable *marking;    /* uuids that the marks are at work on */
   BalMarks *marks;
   BalIncarnation me;
   guint sweep_id;
@@ -211,6 +212,13 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
     mark (self, uuid);
 
   domain = find_domain (self, uuid);
+  if (self->is_first_look && self->config->cluster_wide && status->lacks_memory
+      && status->kind == BAL_STATUS_NO_JOB)
+    {
+      domain->has_just_arrived = TRUE;
+      step (domain, BAL_EVENT_ORPHANED);
+      return;
+    }
   domain->is_leaving = status->kind == BAL_STATUS_LEAVING;
   step (domain, status->kind == BAL_STATUS_LEAVING ? BAL_EVENT_LEAVING
                 : status->kind == BAL_STATUS_GONE  ? BAL_EVENT_GONE
@@ -260,10 +268,12 @@ watch_status (BalDaemon *self)
   if (self->status)
     return;
   self->status = bal_status_folder_new (self->root, on_status, self, &error);
+  self->is_first_look = TRUE;
   if (self->status)
     bal_status_folder_rescan (self->status);
   else
     bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s", error->message);
+  self->is_first_look = FALSE;
 }
 
 static gboolean

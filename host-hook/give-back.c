@@ -162,7 +162,7 @@ give_back_virtio_mem (const BalGiveBack *self,
                       const BalJournalVirtioMem *device,
                       GError **error)
 {
-  BalSize size = {.domain = self->domain, .alias = device->alias};
+  BalSize size = {.domain = self->domain, .alias = device->alias, .by_qmp = record->by_qmp};
   BalSizeRecord sizes = {.original_kib = device->original_kib,
                          .set_kib = device->set_kib,
                          .between_is_ours = was_cut_off (record)};
@@ -201,7 +201,7 @@ bal_give_back (const BalGiveBack *self, const BalJournalEntry *record, GError **
   if (!give_back_sizes (self, record, error))
     return FALSE;
   /* A tag that stays says that everything is whole when somebody acts on it. */
-  if (!bal_release_write_tag (self->domain, NULL, &failure))
+  if (bal_journal_entry_has_tag (record) && !bal_release_write_tag (self->domain, NULL, &failure))
     bal_report_warning (self->job->report, "%s", failure->message);
   return TRUE;
 }

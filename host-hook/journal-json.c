@@ -131,6 +131,8 @@ set_mechanisms (JsonObject *object, const BalJournalEntry *entry)
       json_array_add_object_element (devices, sizes);
     }
   json_object_set_array_member (object, "virtio-mem", devices);
+  if (entry->by_qmp)
+    json_object_set_boolean_member (object, "by-qmp", TRUE);
 }
 
 char *
@@ -298,7 +300,8 @@ read_entry (const BalJsonReader *reader, BalJournalEntry *entry, GError **error)
   static const char *const allowed[] = {"version",  "uuid",       "incarnation", "migration-id",
                                         "boot-id",  "created-us", "domain-name", "source-uri",
                                         "dest-uri", "dest-name",  "owner",       "stage",
-                                        "hold",     "balloon",    "virtio-mem",  NULL};
+                                        "hold",     "balloon",    "virtio-mem",  "by-qmp",
+                                        NULL};
   return bal_read_only (reader, allowed, error) && read_uuid (reader, "uuid", &entry->uuid, error)
          && read_incarnation (reader, "incarnation", &entry->incarnation, error)
          && bal_read_token (reader, BAL_REQUIRED, "migration-id", &entry->migration_id, error)
@@ -310,7 +313,8 @@ read_entry (const BalJsonReader *reader, BalJournalEntry *entry, GError **error)
          && read_string (reader, BAL_OPTIONAL, "dest-name", &entry->dest_name, error)
          && read_incarnation (reader, "owner", &entry->owner, error)
          && read_stage (reader, &entry->stage, error) && read_hold (reader, entry, error)
-         && read_balloon (reader, entry, error) && read_virtio_mems (reader, entry, error);
+         && read_balloon (reader, entry, error) && read_virtio_mems (reader, entry, error)
+         && bal_read_bool (reader, BAL_OPTIONAL, "by-qmp", &entry->by_qmp, error);
 }
 
 BalJournalEntry *

@@ -44,7 +44,7 @@ static gboolean
 keeps_originals (const BalJournalEntry *before, const BalJournalEntry *after)
 {
   return strcmp (before->boot_id, after->boot_id) == 0 && before->created_us == after->created_us
-         && before->has_balloon == after->has_balloon
+         && before->by_qmp == after->by_qmp && before->has_balloon == after->has_balloon
          && before->balloon_original_kib == after->balloon_original_kib
          && same_devices (before->virtio_mem, after->virtio_mem)
          && (before->hold_token == NULL || g_strcmp0 (before->hold_token, after->hold_token) == 0);
@@ -207,4 +207,10 @@ gboolean
 bal_journal_entry_changes_sizes (const BalJournalEntry *self)
 {
   return self->has_balloon || (self->virtio_mem && self->virtio_mem->len > 0);
+}
+
+gboolean
+bal_journal_entry_has_tag (const BalJournalEntry *self)
+{
+  return bal_journal_entry_changes_sizes (self) && !self->by_qmp;
 }

@@ -79,6 +79,8 @@ typedef struct
   guint64 balloon_set_kib;      /* what Ballast set; equal to original when it did not yet */
 
   GArray *virtio_mem; /* of BalJournalVirtioMem; aliases and originals may not change; NULL: none */
+  gboolean by_qmp; /* they were changed behind libvirt, which has the originals still, and without
+                      a tag; may not change */
 } BalJournalEntry;
 
 /* An empty entry with created_us set to now. */
@@ -93,6 +95,9 @@ void bal_journal_entry_add_virtio_mem (BalJournalEntry *self,
 
 /* TRUE when the release changed the domain's own sizes; a hold comes back by itself. */
 gboolean bal_journal_entry_changes_sizes (const BalJournalEntry *self);
+
+/* TRUE when they are in the domain's metadata, too. */
+gboolean bal_journal_entry_has_tag (const BalJournalEntry *self);
 
 /* The JSON text of an entry and back. */
 char *bal_journal_entry_to_json (const BalJournalEntry *self);

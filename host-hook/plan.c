@@ -200,6 +200,8 @@ plan_virtio_mem_device (Planning *self, const BalVirtioMemFacts *device)
 static const char *
 why_sizes_stay (const BalFacts *facts)
 {
+  if (facts->sizes_must_stay && facts->under_job)
+    return "the destination may know nothing of Ballast (cluster-wide=no)";
   if (facts->sizes_must_stay)
     return "this migration needs the sizes as they are (--xml, --suspend, or --persistent of a "
            "transient domain)";
@@ -255,6 +257,8 @@ plan_hold (Planning *self)
 static const char *
 why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
 {
+  if (facts->under_job)
+    return "libvirt cannot change its size while it migrates the domain";
   if (!facts->has_balloon)
     return "the guest's balloon driver does not answer";
   if (facts->has_vfio)

@@ -58,6 +58,7 @@ typedef struct
 {
   gboolean running;               /* the guest's processors run: it can answer */
   gboolean sizes_must_stay;       /* only a hold, which comes back by itself, may be used */
+  gboolean under_job;             /* libvirt migrates it already: the balloon is out of reach */
   gboolean destination_reachable; /* this program can give memory back there */
   gboolean source_local;          /* pagemap and the agent's socket are on this host */
   gboolean has_vfio;

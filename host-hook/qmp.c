@@ -76,46 +76,104 @@ bal_qmp_guest_map (virDomainPtr domain, BalGuestMap *out, GError **error)
   return TRUE;
 }
 
+/* The answer to @command, which has to be of @type; *@document owns it. */
+static JsonNode *
+ask_json (virDomainPtr domain,
+          const char *command,
+          JsonNodeType type,
+          JsonObject **document,
+          GError **error)
+{
+  g_autofree char *text = ask (domain, command, 0, error);
+  g_autoptr (JsonObject) reply = text ? bal_json_parse_line (text, strlen (text), error) : NULL;
+  JsonNode *result;
+
+  if (!reply)
+    return NULL;
+  result = json_object_get_member (reply, "return");
+  if (!result || json_node_get_node_type (result) != type)
+    {
+      g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED, "QEMU does not do \"%s\"", command);
+      return NULL;
+    }
+  *document = g_steal_pointer (&reply);
+  return result;
+}
+
 /* A device's `id` is libvirt's alias. NB: json-glib's getters complain about missing members, so
  * each is looked for first. */
-static gboolean
-read_window (JsonNode *node, const char *alias, BalRange *window)
+static JsonObject *
+find_memory_device (JsonArray *devices, const char *alias)
 {
-  JsonObject *device, *data;
+  for (guint i = 0; i < json_array_get_length (devices); i++)
+    {
+      JsonNode *node = json_array_get_element (devices, i);
+      JsonNode *data = JSON_NODE_HOLDS_OBJECT (node)
+                         ? json_object_get_member (json_node_get_object (node), "data")
+                         : NULL;
 
-  if (!JSON_NODE_HOLDS_OBJECT (node))
-    return FALSE;
-  device = json_node_get_object (node);
-  if (!json_object_has_member (device, "data")
-      || !JSON_NODE_HOLDS_OBJECT (json_object_get_member (device, "data")))
-    return FALSE;
-  data = json_object_get_object_member (device, "data");
-  if (g_strcmp0 (json_object_get_string_member_with_default (data, "id", NULL), alias) != 0)
-    return FALSE;
-  window->start = (guint64)json_object_get_int_member_with_default (data, "memaddr", 0);
-  window->length = (guint64)json_object_get_int_member_with_default (data, "max-size", 0);
-  return window->length > 0 && window->start < BAL_ADDRESS_LIMIT
-         && window->length <= BAL_ADDRESS_LIMIT - window->start;
+      if (data && JSON_NODE_HOLDS_OBJECT (data)
+          && g_strcmp0 (json_object_get_string_member_with_default (json_node_get_object (data),
+                                                                    "id", NULL),
+                        alias)
+               == 0)
+        return json_node_get_object (data);
+    }
+  return NULL;
+}
+
+static guint64
+read_bytes (JsonObject *device, const char *name)
+{
+  return (guint64)json_object_get_int_member_with_default (device, name, 0);
 }
 
 gboolean
-bal_qmp_virtio_mem_window (virDomainPtr domain, const char *alias, BalRange *window, GError **error)
+bal_qmp_virtio_mem (virDomainPtr domain, const char *alias, BalQmpVirtioMem *out, GError **error)
 {
-  g_autofree char *text = ask (domain, "{\"execute\":\"query-memory-devices\"}", 0, error);
-  g_autoptr (JsonObject) reply = text ? bal_json_parse_line (text, strlen (text), error) : NULL;
-  JsonNode *result = reply ? json_object_get_member (reply, "return") : NULL;
+  g_autoptr (JsonObject) document = NULL;
+  JsonNode *devices =
+    ask_json (domain, "{\"execute\":\"query-memory-devices\"}", JSON_NODE_ARRAY, &document, error);
+  JsonObject *device = devices ? find_memory_device (json_node_get_array (devices), alias) : NULL;
 
-  if (!reply)
+  if (!devices)
     return FALSE;
-  if (result && JSON_NODE_HOLDS_ARRAY (result))
-    {
-      JsonArray *devices = json_node_get_array (result);
-
-      for (guint i = 0; i < json_array_get_length (devices); i++)
-        if (read_window (json_array_get_element (devices, i), alias, window))
-          return TRUE;
-    }
+  if (device)
+    *out = (BalQmpVirtioMem){.window = {.start = read_bytes (device, "memaddr"),
+                                        .length = read_bytes (device, "max-size")},
+                             .requested_bytes = read_bytes (device, "requested-size"),
+                             .plugged_bytes = read_bytes (device, "size")};
+  if (device && out->window.length > 0 && out->window.start < BAL_ADDRESS_LIMIT
+      && out->window.length <= BAL_ADDRESS_LIMIT - out->window.start
+      && out->requested_bytes <= out->window.length && out->plugged_bytes <= out->window.length)
+    return TRUE;
   g_set_error (error, BAL_FAILURE, BAL_EXIT_FAILED,
-               "QEMU does not tell where virtio-mem device \"%s\" lies", alias);
+               "QEMU does not tell about virtio-mem device \"%s\"", alias);
   return FALSE;
+}
+
+/* The alias is libvirt's, or the administrator's "ua-...": letters, digits and a few signs. */
+static gboolean
+is_alias (const char *alias)
+{
+  return *alias && strspn (alias, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-.") == strlen (alias);
+}
+
+gboolean
+bal_qmp_virtio_mem_resize (virDomainPtr domain, const char *alias, guint64 bytes, GError **error)
+{
+  g_autoptr (JsonObject) document = NULL;
+  g_autofree char *command = NULL;
+
+  if (!is_alias (alias))
+    {
+      g_set_error_literal (error, BAL_FAILURE, BAL_EXIT_FAILED,
+                           "A virtio-mem device has an alias that QEMU cannot be told of");
+      return FALSE;
+    }
+  command = g_strdup_printf ("{\"execute\":\"qom-set\",\"arguments\":{\"path\":"
+                             "\"/machine/peripheral/%s\",\"property\":\"requested-size\","
+                             "\"value\":%" G_GUINT64_FORMAT "}}",
+                             alias, bytes);
+  return ask_json (domain, command, JSON_NODE_OBJECT, &document, error) != NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The three questions that Ballast asks QEMU directly, because libvirt has no call for them: where
- * guest memory lies in QEMU's address space and where a virtio-mem device's window is.
+ * What Ballast asks QEMU directly, because libvirt has no call for it: where guest memory lies in
+ * QEMU's address space and where a virtio-mem device's window is; and how that device is resized
+ * while libvirt's own job holds the domain, which libvirt refuses.
  *
  * Each one goes through virDomainQemuMonitorCommand(), which taints the domain `custom-monitor`
  * (documented; `use-qmp = no` does without).
@@ -30,10 +31,20 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalGuestMap, bal_guest_map_clear)
 /* `info mtree -f`, and `gpa2hva` for each range of it. */
 gboolean bal_qmp_guest_map (virDomainPtr domain, BalGuestMap *out, GError **error);
 
-/* `query-memory-devices`: the window [memaddr, memaddr + max-size) of device @alias. */
-gboolean bal_qmp_virtio_mem_window (virDomainPtr domain,
-                                    const char *alias,
-                                    BalRange *window,
-                                    GError **error);
+typedef struct
+{
+  BalRange window; /* [memaddr, memaddr + max-size) */
+  guint64 requested_bytes;
+  guint64 plugged_bytes;
+} BalQmpVirtioMem;
+
+/* `query-memory-devices`, of device @alias. */
+gboolean
+bal_qmp_virtio_mem (virDomainPtr domain, const char *alias, BalQmpVirtioMem *out, GError **error);
+
+/* `qom-set` of its requested-size, a multiple of its block size. QEMU takes it while memory flows
+ * as well, but the guest cannot follow then. libvirt's definition stays as it is. */
+gboolean
+bal_qmp_virtio_mem_resize (virDomainPtr domain, const char *alias, guint64 bytes, GError **error);
 
 G_END_DECLS

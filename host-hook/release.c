@@ -55,6 +55,7 @@ make_entry (const BalRelease *release, GError **error)
   entry->dest_uri = g_strdup (release->dest_uri);
   entry->dest_name = g_strdup (release->dest_name);
   entry->stage = BAL_JOURNAL_PLANNED;
+  entry->by_qmp = release->by_qmp;
   for (guint i = 0; i < plan->steps->len; i++)
     enter_step (entry, &g_array_index (plan->steps, BalPlanStep, i));
   return g_steal_pointer (&entry);
@@ -114,7 +115,7 @@ write_originals (Run *self, GError **error)
   if (!save_entry (self, BAL_JOURNAL_RELEASING, error))
     return FALSE;
   BAL_BREAKPOINT ("journal-written");
-  if (bal_journal_entry_changes_sizes (self->entry)
+  if (bal_journal_entry_has_tag (self->entry)
       && !bal_release_write_tag (self->release->domain, self->entry, error))
     {
       if (self->release->has_journal)
@@ -160,7 +161,9 @@ settle_for_less (const BalSize *size, guint64 actual_kib, guint64 *set_kib, GErr
 static gboolean
 shrink (Run *self, const BalPlanStep *step, guint64 *set_kib, GError **error)
 {
-  BalSize size = {.domain = self->release->domain, .alias = step->alias};
+  BalSize size = {.domain = self->release->domain,
+                  .alias = step->alias,
+                  .by_qmp = self->release->by_qmp};
   SizeProgress progress = {.report = self->job->report, .step = step};
   guint64 requested_kib, actual_kib;
 
@@ -233,7 +236,7 @@ write_results (Run *self, BalJournalStage stage)
 {
   g_autoptr (GError) error = NULL;
 
-  if ((bal_journal_entry_changes_sizes (self->entry)
+  if ((bal_journal_entry_has_tag (self->entry)
        && !bal_release_write_tag (self->release->domain, self->entry, &error))
       || !save_entry (self, stage, &error))
     bal_report_warning (self->job->report, "what was released could not be written down (%s)",
@@ -280,7 +283,7 @@ forget (const Run *self)
 {
   g_autoptr (GError) error = NULL;
 
-  if ((bal_journal_entry_changes_sizes (self->entry)
+  if ((bal_journal_entry_has_tag (self->entry)
        && !bal_release_write_tag (self->release->domain, NULL, &error))
       || (self->release->has_journal && !bal_journal_remove (self->job->root, self->entry, &error)))
     bal_report_warning (self->job->report, "%s", error->message);

@@ -30,6 +30,7 @@ typedef struct
   const char *dest_uri;
   const char *dest_name;
   BalJournalStage stage_after; /* RELEASED, or MIGRATING when that has begun already */
+  gboolean by_qmp; /* libvirt's own job holds the domain: no metadata, no libvirt calls */
 } BalRelease;
 
 /* Releases under a fresh migration id. Stops early when the job is cancelled; whoever called then

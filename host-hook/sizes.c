@@ -4,6 +4,7 @@
 #include "host-hook/connection.h"
 #include "host-hook/failure.h"
 #include "host-hook/patience.h"
+#include "host-hook/qmp.h"
 #include "host-hook/size-stand.h"
 #include "protocol/codec.h"
 
@@ -37,6 +38,18 @@ find_device (const BalSize *self, const BalDomainXml *xml, GError **error)
 }
 
 static gboolean
+read_by_qmp (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib, GError **error)
+{
+  BalQmpVirtioMem device;
+
+  if (!bal_qmp_virtio_mem (self->domain, self->alias, &device, error))
+    return FALSE;
+  *requested_kib = device.requested_bytes / 1024;
+  *actual_kib = device.plugged_bytes / 1024;
+  return TRUE;
+}
+
+static gboolean
 read_virtio_mem (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib, GError **error)
 {
   g_auto (BalDomainXml) xml = {0};
@@ -57,6 +70,8 @@ bal_size_read (const BalSize *self, guint64 *requested_kib, guint64 *actual_kib,
 {
   virDomainInfo info;
 
+  if (self->by_qmp)
+    return read_by_qmp (self, requested_kib, actual_kib, error);
   if (self->alias)
     return read_virtio_mem (self, requested_kib, actual_kib, error);
   if (virDomainGetInfo (self->domain, &info) < 0)
@@ -104,6 +119,8 @@ set_virtio_mem (const BalSize *self, guint64 kib, GError **error)
 gboolean
 bal_size_set (const BalSize *self, guint64 kib, GError **error)
 {
+  if (self->by_qmp)
+    return bal_qmp_virtio_mem_resize (self->domain, self->alias, kib * 1024, error);
   if (self->alias)
     return set_virtio_mem (self, kib, error);
   if (virDomainSetMemoryFlags (self->domain, kib, VIR_DOMAIN_AFFECT_LIVE) < 0)

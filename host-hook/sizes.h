@@ -4,7 +4,8 @@
  * public API on the live domain only. The guest follows in its own time, or not at all; so setting
  * is one thing and waiting for it another.
  *
- * NB: while a migration job holds the domain, setting fails after 30 s of waiting for the job.
+ * While a migration job holds the domain, setting fails after 30 s of waiting for the job, and what
+ * the guest has is not brought up to date: virtio-mem devices can be reached by QMP then.
  *
  * Ownership: BalSize borrows what it points to. Failure: BAL_FAILURE with one sentence.
  */
@@ -21,6 +22,7 @@ typedef struct
 {
   virDomainPtr domain;
   const char *alias; /* of a virtio-mem device; NULL: the balloon */
+  gboolean by_qmp;   /* never the balloon */
 } BalSize;
 
 /* "the balloon" or "virtio-mem device X", the caller's. */

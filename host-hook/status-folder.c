@@ -47,6 +47,30 @@ has_agent_channel (const xmlNode *domain)
   return FALSE;
 }
 
+static guint64
+read_kib (const xmlNode *target, const char *name)
+{
+  g_autofree char *text = bal_xml_text (bal_xml_child (target, name));
+
+  return text ? g_ascii_strtoull (text, NULL, 10) : 0;
+}
+
+static gboolean
+lacks_memory (const xmlNode *domain)
+{
+  xmlNode *memory = bal_xml_child (bal_xml_child (domain, "devices"), "memory");
+
+  for (; memory; memory = bal_xml_next (memory, "memory"))
+    {
+      const xmlNode *target = bal_xml_child (memory, "target");
+
+      if (bal_xml_attribute_is (memory, "model", "virtio-mem")
+          && read_kib (target, "current") < read_kib (target, "requested"))
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* <domstatus><job async='migration out' phase='begin3'/><domain><uuid/></domain></domstatus>. */
 gboolean
 bal_status_parse (const char *text, BalStatus *out)
@@ -61,7 +85,8 @@ bal_status_parse (const char *text, BalStatus *out)
   *out = (BalStatus){.kind = job_kind (bal_xml_child (root, "job")),
                      .uuid = g_ascii_strdown (uuid, -1),
                      .has_agent = has_agent_channel (domain),
-                     .has_window = bal_window_tag_is_below (domain)};
+                     .has_window = bal_window_tag_is_below (domain),
+                     .lacks_memory = lacks_memory (domain)};
   return TRUE;
 }
 

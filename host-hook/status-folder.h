@@ -30,9 +30,10 @@ typedef enum
 typedef struct
 {
   BalStatusKind kind;
-  char *uuid;          /* NULL with BAL_STATUS_GONE */
-  gboolean has_agent;  /* the domain has the agent's channel ... */
-  gboolean has_window; /* ... and the window tag */
+  char *uuid;            /* NULL with BAL_STATUS_GONE */
+  gboolean has_agent;    /* the domain has the agent's channel ... */
+  gboolean has_window;   /* ... and the window tag */
+  gboolean lacks_memory; /* a virtio-mem device has less than libvirt asked for */
 } BalStatus;
 
 typedef struct _BalStatusFolder BalStatusFolder;

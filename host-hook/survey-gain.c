@@ -57,13 +57,14 @@ count_devices (const BalSurveyRequest *request,
     {
       BalVirtioMemFacts *device = &g_array_index (self->facts.virtio_mem, BalVirtioMemFacts, i);
       const BalVirtioMem *in_xml = &g_array_index (self->xml.virtio_mem, BalVirtioMem, i);
-      BalRange window = {.start = in_xml->memaddr, .length = in_xml->size_kib * 1024};
+      BalQmpVirtioMem qmp = {
+        .window = {.start = in_xml->memaddr, .length = in_xml->size_kib * 1024}};
       BalBackingAmount amount;
 
-      if (window.start == 0
-          && !bal_qmp_virtio_mem_window (request->domain, device->alias, &window, error))
+      if (qmp.window.start == 0
+          && !bal_qmp_virtio_mem (request->domain, device->alias, &qmp, error))
         return FALSE;
-      if (!bal_backing_count (backing, self->free_ranges, &window, &amount, error))
+      if (!bal_backing_count (backing, self->free_ranges, &qmp.window, &amount, error))
         return FALSE;
       device->backed_free_bytes = amount.backed_bytes;
       device->filled_free_bytes = amount.filled_bytes;

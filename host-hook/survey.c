@@ -108,7 +108,7 @@ ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_byte
       facts->has_balloon = TRUE;
       return;
     }
-  if (request->only_hold)
+  if (request->under_job)
     return;
   if (!bal_balloon_stats_read (request->domain, self->xml.balloon_has_stats_period,
                                BALLOON_STATS_TIMEOUT_MS, &stats))
@@ -145,6 +145,7 @@ take_basics (const BalSurveyRequest *request, BalSurvey *self)
   facts->running = virDomainGetState (request->domain, &state, NULL, 0) == 0
                    && (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED);
   facts->sizes_must_stay = request->sizes_must_stay;
+  facts->under_job = request->under_job;
   facts->destination_reachable = request->destination_reachable;
   facts->source_local = request->source_local;
   facts->has_vfio = self->xml.has_vfio;

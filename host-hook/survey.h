@@ -29,7 +29,7 @@ typedef struct
   gboolean source_local;
   gboolean destination_reachable;
   gboolean sizes_must_stay;
-  gboolean only_hold; /* libvirt's own job holds the domain: nothing else is asked about */
+  gboolean under_job; /* libvirt's own job holds the domain */
   const BalConfig *config;
 } BalSurveyRequest;
 
