@@ -12,10 +12,11 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-pytest.register_assert_rewrite("support", "failures")
+pytest.register_assert_rewrite("support", "failures", "automatic")
 
 from bed import Bed, GuestSpec  # noqa: E402
-from bed.host import wait_until  # noqa: E402
+from bed.host import build_dir, wait_until  # noqa: E402
+from automatic import HOOK, Daemon  # noqa: E402
 from failures import GUESTS, free_garbage  # noqa: E402
 from support import Memory, agent_connected  # noqa: E402
 
@@ -73,6 +74,39 @@ def dirty(bed, boot):
         return running, Memory.of(running)
 
     return start
+
+
+@pytest.fixture(scope="module")
+def hooks(bed):
+    """The memory hook is installed on both hosts; libvirtd looks for hooks when it starts."""
+    for host in bed.hosts:
+        host.run(["install", "-D", f"{build_dir()}/host-hook/{os.path.basename(HOOK)}", HOOK])
+        host.restart_libvirtd()
+    yield
+    for host in bed.hosts:
+        host.run(["rm", HOOK])
+        host.restart_libvirtd()
+
+
+@pytest.fixture
+def daemon(hooks):
+    """daemon(host, ...): a ballastd, ended after the test."""
+    running = []
+
+    def start(host, **arguments):
+        running.append(Daemon(host, **arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        print(f"ballastd on {one.host.name}:\n{one.log()}")
+        one.stop()
+
+
+@pytest.fixture
+def daemons(bed, daemon):
+    """One on each host: (source's, destination's)."""
+    return [daemon(host) for host in bed.hosts]
 
 
 @pytest.hookimpl(hookwrapper=True)
