@@ -177,3 +177,27 @@ bal_qmp_virtio_mem_resize (virDomainPtr domain, const char *alias, guint64 bytes
                              alias, bytes);
   return ask_json (domain, command, JSON_NODE_OBJECT, &document, error) != NULL;
 }
+
+gboolean
+bal_qmp_balloon (virDomainPtr domain, guint64 *bytes, GError **error)
+{
+  g_autoptr (JsonObject) document = NULL;
+  JsonNode *answer =
+    ask_json (domain, "{\"execute\":\"query-balloon\"}", JSON_NODE_OBJECT, &document, error);
+
+  if (!answer)
+    return FALSE;
+  *bytes = read_bytes (json_node_get_object (answer), "actual");
+  return TRUE;
+}
+
+gboolean
+bal_qmp_balloon_set (virDomainPtr domain, guint64 bytes, GError **error)
+{
+  g_autoptr (JsonObject) document = NULL;
+  g_autofree char *command =
+    g_strdup_printf ("{\"execute\":\"balloon\",\"arguments\":{\"value\":%" G_GUINT64_FORMAT "}}",
+                     bytes);
+
+  return ask_json (domain, command, JSON_NODE_OBJECT, &document, error) != NULL;
+}

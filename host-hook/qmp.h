@@ -47,4 +47,9 @@ bal_qmp_virtio_mem (virDomainPtr domain, const char *alias, BalQmpVirtioMem *out
 gboolean
 bal_qmp_virtio_mem_resize (virDomainPtr domain, const char *alias, guint64 bytes, GError **error);
 
+/* `query-balloon` and `balloon`: boot RAM that the guest has. virtio-mem is not in it, whereas
+ * libvirt adds that to what it says of the balloon. */
+gboolean bal_qmp_balloon (virDomainPtr domain, guint64 *bytes, GError **error);
+gboolean bal_qmp_balloon_set (virDomainPtr domain, guint64 bytes, GError **error);
+
 G_END_DECLS

@@ -16,17 +16,19 @@ WINDOW_TAG = "urn:x-ballast:window:1"
 
 
 class Daemon:
-    """ballastd on one host. stop_at: breakpoints where it stands still."""
+    """ballastd on one host. stop_at: breakpoints where it stands still; config: keys of [memory]."""
 
-    def __init__(self, host, stop_at=()):
+    def __init__(self, host, stop_at=(), config=()):
         self.host = host
         self._folder = tempfile.mkdtemp(prefix="ballastd.", dir=host.bed.shared)
         for name in stop_at:
             with open(f"{self._folder}/{name}", "w", encoding="ascii"):
                 pass
+        with open(f"{self._folder}/conf", "w", encoding="ascii") as file:
+            file.write("\n".join(["[memory]", *config]))
         with open(f"{self._folder}/log", "w", encoding="utf-8") as log:
-            self._process = host.popen([f"{build_dir()}/host-hook/ballastd"], stderr=log,
-                                       env={"BALLAST_BREAKPOINT_DIR": self._folder})
+            self._process = host.popen([f"{build_dir()}/host-hook/ballastd", "--config", f"{self._folder}/conf"],
+                                       stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
         self.wait_for_log("connected to libvirt")
 
     def log(self):

@@ -36,6 +36,7 @@ assert_defaults (const BalConfig *config)
   g_assert_true (config->use_qmp);
   g_assert_cmpuint (config->hold_deadline_ms, ==, 900000);
   g_assert_cmpuint (config->agent_timeout_ms, ==, 2000);
+  g_assert_false (config->cluster_wide);
   g_assert_cmpuint (config->window_ms, ==, 2000);
 }
 
@@ -62,7 +63,7 @@ test_all_keys (void)
   g_auto (BalConfig) config = {0};
   parse ("[memory]\nmechanisms = balloon ; hold;\nmin-gain-mib=0\nheadroom-min-mib=256\n"
          "headroom-percent=90\npage-cache=drop\nuse-qmp=no\nhold-deadline-s=86400\n"
-         "agent-timeout-ms=100\nwindow-ms=0\n",
+         "agent-timeout-ms=100\ncluster-wide=yes\nwindow-ms=0\n",
          &config);
   assert_order (&config, "balloon hold ");
   g_assert_cmpuint (config.policy.min_gain_bytes, ==, 0);
@@ -72,6 +73,7 @@ test_all_keys (void)
   g_assert_false (config.use_qmp);
   g_assert_cmpuint (config.hold_deadline_ms, ==, 86400000);
   g_assert_cmpuint (config.agent_timeout_ms, ==, 100);
+  g_assert_true (config.cluster_wide);
   g_assert_cmpuint (config.window_ms, ==, 0);
 }
 

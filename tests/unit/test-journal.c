@@ -97,6 +97,7 @@ test_round_trip (TestRoot *root, gconstpointer user_data)
   g_assert_cmpint (again->stage, ==, BAL_JOURNAL_MIGRATING);
   g_assert_cmpstr (again->hold_token, ==, "t.1");
   g_assert_cmpuint (again->hold_bytes, ==, entry->hold_bytes);
+  g_assert_false (again->by_qmp);
   g_assert_true (again->has_balloon);
   g_assert_cmpuint (again->balloon_original_kib, ==, 4194304);
   g_assert_cmpuint (again->virtio_mem->len, ==, 1);
@@ -124,12 +125,14 @@ test_without_extras (TestRoot *root, gconstpointer user_data)
 {
   g_autoptr (BalJournalEntry) entry = new_entry (UUID, "nonce-1");
   entry->has_balloon = FALSE;
+  entry->by_qmp = TRUE;
   g_clear_pointer (&entry->dest_uri, g_free);
   g_clear_pointer (&entry->virtio_mem, g_array_unref);
   entry->balloon_original_kib = 0;
   save (root, entry);
   g_autoptr (BalJournalEntry) again = load (root);
   g_assert_false (again->has_balloon);
+  g_assert_true (again->by_qmp);
   g_assert_null (again->dest_uri);
   g_assert_null (again->hold_token);
   g_assert_null (again->virtio_mem);

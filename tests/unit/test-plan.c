@@ -230,6 +230,9 @@ test_balloon_is_no_use (Case *self, gconstpointer data)
   self->facts.sizes_must_stay = FALSE;
   self->facts.destination_reachable = FALSE;
   assert_nothing (self, "no mechanism", FALSE);
+  self->facts.destination_reachable = TRUE;
+  self->facts.under_job = TRUE;
+  assert_nothing (self, "no mechanism", FALSE);
 }
 
 static void

@@ -56,6 +56,34 @@ test_agent_and_window (void)
 }
 
 static void
+test_virtio_mem (void)
+{
+#define MEMORY(model, requested, current)                                                          \
+  "<devices><memory model='" model "'><target><requested>" requested                               \
+  "</requested><current>" current "</current></target></memory></devices>"
+  static const struct
+  {
+    const char *text;
+    gboolean lacks_memory;
+  } cases[] = {
+    {DOMAIN (MEMORY ("virtio-mem", "393216", "112640")), TRUE},
+    {DOMAIN (MEMORY ("virtio-mem", "393216", "393216")), FALSE},
+    {DOMAIN (MEMORY ("virtio-mem", "112640", "393216")), FALSE},
+    {DOMAIN (MEMORY ("dimm", "393216", "112640")), FALSE},
+    {DOMAIN (CHANNEL ("org.ballast.guest_agent.0")), FALSE},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      BalStatus status = {0};
+
+      g_assert_true (bal_status_parse (cases[i].text, &status));
+      g_assert_cmpint (status.lacks_memory, ==, cases[i].lacks_memory);
+      g_free (status.uuid);
+    }
+}
+
+static void
 test_parse (void)
 {
   assert_parsed (STATUS (LEAVING), BAL_STATUS_LEAVING);
@@ -180,6 +208,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/status-folder/parse", test_parse);
   g_test_add_func ("/status-folder/agent-and-window", test_agent_and_window);
+  g_test_add_func ("/status-folder/virtio-mem", test_virtio_mem);
   g_test_add_func ("/status-folder/not-a-status", test_not_a_status);
   TEST_ROOT_ADD ("/status-folder/watch", test_watch);
   return g_test_run ();
