@@ -100,7 +100,7 @@ test_shipped_file (void)
       n_keys += is_key ? 1 : 0;
       g_string_append_printf (switched_on, "%s\n", is_key ? *line + 1 : *line);
     }
-  g_assert_cmpuint (n_keys, ==, 9);
+  g_assert_cmpuint (n_keys, ==, 10);
   g_auto (BalConfig) explicit = {0};
   parse (switched_on->str, &explicit);
   assert_defaults (&explicit);
