@@ -5,6 +5,7 @@ Every cell boots its own guest, so that none profits from what an earlier one le
 counted on the wire between the two hosts, not by the programs that are measured.
 """
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -12,9 +13,14 @@ import threading
 import time
 
 from bed import GuestSpec
-from integration.support import Memory
+from bed.daemon import Daemon, install_hook, remove_hook
+from bed.host import wait_until
+from integration.support import Memory, has_window_tag, held_bytes
 
 MIB = 1 << 20
+
+# "automatic [virsh's options] MECHANISMS": ballastd on both hosts, and a plain `virsh migrate`.
+AUTOMATIC = "automatic"
 
 # 1 Gbit/s in the unit of libvirt's --bandwidth, MiB/s.
 GIGABIT_MIBPS = 119
@@ -71,7 +77,7 @@ class _PeakRss:
 
 def spec_for(mechanism, memory_mib, name):
     """The guest that a mechanism needs: for virtio-mem three quarters of it are a virtio-mem device."""
-    if mechanism.startswith("virtio-mem"):
+    if "virtio-mem" in mechanism:
         device = memory_mib * 3 // 4
         return GuestSpec(name=name, memory_mib=memory_mib - device, virtio_mem_mib=device, vcpus=2)
     return GuestSpec(name=name, memory_mib=memory_mib, vcpus=2)
@@ -103,6 +109,50 @@ def migrate_by_ballast(bed, guest, options, mechanisms, extra=()):
                   warnings=report["warnings"])
 
 
+@contextlib.contextmanager
+def ballastd(bed, mechanisms):
+    """ballastd and its hook on both hosts, for `mechanisms`."""
+    config = ["mechanisms=" + mechanisms.replace(",", ";")]
+    if "virtio-mem" in mechanisms:
+        config.append("cluster-wide=yes")
+    for host in bed.hosts:
+        install_hook(host)
+    running = [Daemon(host, config=config) for host in bed.hosts]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.stop()
+        for host in bed.hosts:
+            remove_hook(host)
+
+
+def migrate_automatically(bed, guest, options, mechanisms):
+    """`virsh migrate` under ballastd; its time has the window and the release in it."""
+    before = Memory.of(guest)
+    with ballastd(bed, mechanisms):
+        wait_until(lambda: has_window_tag(guest), 20, "ballastd marks the domain")
+        result = migrate_plainly(bed, guest, options)
+        guest.moved_to(bed.dst)
+        began = time.monotonic()
+        wait_until(lambda: held_bytes(guest) < MIB and Memory.of(guest).total >= before.total, 60,
+                   "the guest has its memory again")
+        wait_until(lambda: Memory.of(guest).sizes == before.sizes, 20, "libvirt's account is right")
+    result.give_back_s = time.monotonic() - began
+    return result
+
+
+def migrate_by(bed, guest, options, mechanism, extra):
+    if mechanism == "plain":
+        return migrate_plainly(bed, guest, options)
+    if mechanism.startswith(AUTOMATIC):
+        _, *more, mechanisms = mechanism.split()
+        result = migrate_automatically(bed, guest, [*options, *more], mechanisms)
+        result.mechanism = mechanism
+        return result
+    return migrate_by_ballast(bed, guest, options, mechanism, extra)
+
+
 def check_unharmed(guest, before, verify_mib):
     """The canary lives, all memory is there, and it holds what is written to it."""
     guest.canary_check()
@@ -120,7 +170,8 @@ def check_unharmed(guest, before, verify_mib):
 def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
             bandwidth_mibps=GIGABIT_MIBPS, extra=()):
     """Boots a guest, lets it write and free `fill` MiB ("all", or 0 for none), migrates it with
-    `mechanism` ("plain" or ballast's --mechanisms) and checks it. Returns the Result."""
+    `mechanism` ("plain", ballast's --mechanisms, or AUTOMATIC with those) and checks it. Returns
+    the Result."""
     guest = bed.guest(spec_for(mechanism, memory_mib, name))
     options = ["--live", "--unsafe", "--bandwidth", str(bandwidth_mibps)]
     try:
@@ -131,8 +182,7 @@ def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
         before = Memory.of(guest)
         wire = bed.wire_bytes()[0]
         with _PeakRss(guest) as rss:
-            result = (migrate_plainly(bed, guest, options) if mechanism == "plain"
-                      else migrate_by_ballast(bed, guest, options, mechanism, extra))
+            result = migrate_by(bed, guest, options, mechanism, extra)
         result.wire_bytes = bed.wire_bytes()[0] - wire
         result.used_bytes = before.used(guest)
         result.source_rss_before, result.source_rss_peak = rss.before, rss.peak

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bed import Bed  # noqa: E402
 from bench.cell import MIB, measure  # noqa: E402
 
-MECHANISMS = ["plain", "hold", "virtio-mem", "virtio-mem,hold", "balloon"]
+MECHANISMS = ["plain", "hold", "virtio-mem", "virtio-mem,hold", "balloon", "automatic hold"]
 
 HEADER = ("mechanism", "wire MB", "x plain", "release s", "migrate s", "give back s", "total s",
           "x plain", "downtime ms", "src RSS MiB", "dst RSS MiB", "guest")

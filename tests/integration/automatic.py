@@ -1,66 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests of ballastd share: one on a host, a plain migration under way, and what must hold afterwards."""
+"""What the tests of ballastd share: a plain migration under way, and what must hold afterwards."""
 
-import os
-import signal
 import subprocess
-import tempfile
 
-from bed.host import build_dir, wait_until
+from bed.host import wait_until
 
 from failures import SLOW
-from support import journal_files, wait_nothing_held
-
-HOOK = "/etc/libvirt/hooks/qemu.d/50-ballast-memory"
-WINDOW_TAG = "urn:x-ballast:window:1"
-
-
-class Daemon:
-    """ballastd on one host. stop_at: breakpoints where it stands still; config: keys of [memory]."""
-
-    def __init__(self, host, stop_at=(), config=()):
-        self.host = host
-        self._folder = tempfile.mkdtemp(prefix="ballastd.", dir=host.bed.shared)
-        for name in stop_at:
-            with open(f"{self._folder}/{name}", "w", encoding="ascii"):
-                pass
-        with open(f"{self._folder}/conf", "w", encoding="ascii") as file:
-            file.write("\n".join(["[memory]", *config]))
-        with open(f"{self._folder}/log", "w", encoding="utf-8") as log:
-            self._process = host.popen([f"{build_dir()}/host-hook/ballastd", "--config", f"{self._folder}/conf"],
-                                       stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
-        self.wait_for_log("connected to libvirt")
-
-    def log(self):
-        with open(f"{self._folder}/log", encoding="utf-8") as log:
-            return log.read()
-
-    def wait_for_log(self, text, timeout=10):
-        wait_until(lambda: text in self.log(), timeout, f"ballastd on {self.host.name} says \"{text}\"")
-
-    def wait_at(self, name):
-        wait_until(lambda: os.path.exists(f"{self._folder}/{name}.hit"), 40, f"breakpoint {name}", interval=0.01)
-
-    def stand_still(self):
-        self._process.send_signal(signal.SIGSTOP)
-
-    def go_on(self):
-        # nsenter stops with its child, and has it go on as well.
-        os.kill(self._process.pid, signal.SIGCONT)
-
-    def sigkill(self):
-        self._process.kill()
-        self._process.wait(10)
-
-    def stop(self):
-        """Ends it; it has to go at once."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            assert self._process.wait(10) == 0
-
-
-def has_window_tag(guest):
-    return WINDOW_TAG in guest.host.virsh("dumpxml", guest.name).stdout
+from support import has_window_tag, journal_files, wait_nothing_held
 
 
 def wait_marked(guest):

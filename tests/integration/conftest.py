@@ -15,8 +15,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 pytest.register_assert_rewrite("support", "failures", "automatic")
 
 from bed import Bed, GuestSpec  # noqa: E402
-from bed.host import build_dir, wait_until  # noqa: E402
-from automatic import HOOK, Daemon  # noqa: E402
+from bed.daemon import Daemon, install_hook, remove_hook  # noqa: E402
+from bed.host import wait_until  # noqa: E402
 from failures import GUESTS, free_garbage  # noqa: E402
 from support import Memory, agent_connected  # noqa: E402
 
@@ -78,14 +78,12 @@ def dirty(bed, boot):
 
 @pytest.fixture(scope="module")
 def hooks(bed):
-    """The memory hook is installed on both hosts; libvirtd looks for hooks when it starts."""
+    """The memory hook is installed on both hosts."""
     for host in bed.hosts:
-        host.run(["install", "-D", f"{build_dir()}/host-hook/{os.path.basename(HOOK)}", HOOK])
-        host.restart_libvirtd()
+        install_hook(host)
     yield
     for host in bed.hosts:
-        host.run(["rm", HOOK])
-        host.restart_libvirtd()
+        remove_hook(host)
 
 
 @pytest.fixture

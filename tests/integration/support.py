@@ -10,6 +10,7 @@ from bed.host import wait_until
 
 MIB = 1 << 20
 TAG_URI = "urn:x-ballast:memory:1"
+WINDOW_TAG_URI = "urn:x-ballast:window:1"
 JOURNAL = "/var/lib/ballast/journal"
 
 # A guest's MemAvailable moves by this much from reading to reading, and 1 % of a small guest is
@@ -54,6 +55,11 @@ def sizes(domain):
 
 def has_tag(host, name, *options):
     return TAG_URI in host.virsh("dumpxml", name, *options).stdout
+
+
+def has_window_tag(guest):
+    """Whether ballastd has marked the domain: a migration of it waits a moment for the source to release."""
+    return WINDOW_TAG_URI in guest.host.virsh("dumpxml", guest.name).stdout
 
 
 def journal_files(host):
