@@ -2,13 +2,15 @@
 #include "host-hook/cli.h"
 #include "host-hook/connection.h"
 #include "host-hook/daemon-client.h"
+#include "host-hook/daemon-status.h"
 #include "host-hook/file-io.h"
 #include "host-hook/format.h"
 #include "host-hook/journal.h"
 
 #define USAGE                                                                                      \
-  "[DOMAIN]\n\nPrints what is released at the moment, of all "                                     \
-  "domains or of one."
+  "[DOMAIN]\n\nPrints what is released at the moment, and what ballastd does and has seen, of "    \
+  "all "                                                                                           \
+  "domains\nor of one (by name or UUID)."
 
 #define DAEMON_TIMEOUT_US (2 * G_USEC_PER_SEC)
 
@@ -33,35 +35,12 @@ state_name (BalDomainState state)
   g_assert_not_reached ();
 }
 
-static guint64
-less_bytes (guint64 original_kib, guint64 set_kib)
-{
-  return (original_kib - MIN (original_kib, set_kib)) * 1024;
-}
-
-static guint64
-released_bytes (const BalJournalEntry *entry)
-{
-  guint64 bytes = entry->hold_bytes;
-
-  if (entry->has_balloon)
-    bytes += less_bytes (entry->balloon_original_kib, entry->balloon_set_kib);
-  for (guint i = 0; entry->virtio_mem && i < entry->virtio_mem->len; i++)
-    {
-      const BalJournalVirtioMem *device =
-        &g_array_index (entry->virtio_mem, BalJournalVirtioMem, i);
-
-      bytes += less_bytes (device->original_kib, device->set_kib);
-    }
-  return bytes;
-}
-
 static void
 print_text (const BalCli *cli, const BalJournalEntry *entry)
 {
   gint64 age_us = MAX (0, g_get_real_time () - entry->created_us);
   g_autofree char *age = bal_format_duration_ms ((guint64)age_us / 1000);
-  g_autofree char *bytes = bal_format_bytes (released_bytes (entry));
+  g_autofree char *bytes = bal_format_bytes (bal_journal_entry_released_bytes (entry));
   BalDomainState state = bal_domain_state (cli->connection, entry->uuid);
 
   bal_say (stdout, "%s: %s, up to %s, since %s; the domain is %s; its owner %s", entry->domain_name,
@@ -85,7 +64,7 @@ add_json (JsonBuilder *builder, const BalCli *cli, const BalJournalEntry *entry)
   add_string (builder, "stage", bal_journal_stage_name (entry->stage));
   add_string (builder, "state", state_name (bal_domain_state (cli->connection, entry->uuid)));
   json_builder_set_member_name (builder, "released-bytes");
-  json_builder_add_int_value (builder, (gint64)released_bytes (entry));
+  json_builder_add_int_value (builder, (gint64)bal_journal_entry_released_bytes (entry));
   json_builder_set_member_name (builder, "created-us");
   json_builder_add_int_value (builder, entry->created_us);
   json_builder_set_member_name (builder, "owner-alive");
@@ -93,14 +72,12 @@ add_json (JsonBuilder *builder, const BalCli *cli, const BalJournalEntry *entry)
   json_builder_end_object (builder);
 }
 
-static void
-print_items (BalCli *cli, GPtrArray *items, const char *name)
+/* The entries that were shown; in text the caller says if there were none. */
+static guint
+show_entries (BalCli *cli, GPtrArray *items, const char *name, JsonBuilder *builder)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  g_autoptr (JsonNode) root = NULL;
   guint shown = 0;
 
-  json_builder_begin_array (builder);
   for (guint i = 0; i < items->len; i++)
     {
       const BalJournalItem *item = g_ptr_array_index (items, i);
@@ -110,39 +87,120 @@ print_items (BalCli *cli, GPtrArray *items, const char *name)
       if (item->error || !bal_journal_item_matches (item, name))
         continue;
       shown++;
-      if (cli->json)
+      if (builder)
         add_json (builder, cli, item->entry);
       else
         print_text (cli, item->entry);
     }
-  json_builder_end_array (builder);
-  root = json_builder_get_root (builder);
-  if (cli->json)
-    bal_print_json (root);
-  else if (shown == 0)
-    bal_say (stdout, "Nothing is released.");
+  return shown;
 }
 
-/* Without a ballastd nothing is said of it: `ballast` does without. */
-static void
-print_daemon (void)
+/* What ballastd answers about @name, or NULL. BAL_DAEMON_ERROR_ABSENT is no failure: `ballast` does
+ * without. */
+static JsonNode *
+ask_daemon (const char *name, GError **error)
 {
   gint64 end_us = g_get_monotonic_time () + DAEMON_TIMEOUT_US;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) request = bal_daemon_build_status ();
-  g_autoptr (JsonNode) answer = NULL;
-  BAL_AUTO_FD fd = bal_daemon_client_connect ("", end_us, &error);
+  g_autoptr (GBytes) request = bal_daemon_build_status (name, error);
+  BAL_AUTO_FD fd = request ? bal_daemon_client_connect ("", end_us, error) : -1;
 
-  if (fd >= 0)
-    answer = bal_daemon_client_exchange (fd, request, end_us, &error);
-  if (answer)
-    bal_say (stdout, "ballastd runs%s.",
-             json_object_get_boolean_member_with_default (json_node_get_object (answer), "libvirt",
-                                                          TRUE)
-               ? ""
-               : ", but does not reach libvirt");
+  return fd >= 0 ? bal_daemon_client_exchange (fd, request, end_us, error) : NULL;
+}
+
+/* The array @member, or an empty list. */
+static GList *
+elements_of (JsonObject *object, const char *member)
+{
+  JsonNode *node = json_object_get_member (object, member);
+
+  return node && JSON_NODE_HOLDS_ARRAY (node) ? json_array_get_elements (json_node_get_array (node))
+                                              : NULL;
+}
+
+static void
+print_domains (JsonObject *answer)
+{
+  g_autoptr (GList) elements = elements_of (answer, "domains");
+  gint64 n_left_out = json_object_get_int_member_with_default (answer, "domains-left-out", 0);
+
+  for (const GList *element = elements; element; element = element->next)
+    {
+      BalDomainStatus status;
+      g_autofree char *text = NULL;
+
+      bal_domain_status_from_json (element->data, &status);
+      text = bal_domain_status_describe (&status, g_get_real_time ());
+      bal_say (stdout, "  %-20s  %s", status.name ? status.name : status.uuid, text);
+      bal_domain_status_clear (&status);
+    }
+  if (n_left_out > 0)
+    bal_say (stdout, "  and %" G_GINT64_FORMAT " more; `ballast status DOMAIN` shows one of them",
+             n_left_out);
+}
+
+static void
+print_migrations (JsonObject *answer)
+{
+  g_autoptr (GList) elements = elements_of (answer, "migrations");
+
+  if (elements)
+    bal_say (stdout, "Migrations away from here, the last one last:");
+  for (const GList *element = elements; element; element = element->next)
+    {
+      BalPastMigration migration;
+      g_autofree char *text = NULL;
+      g_autofree char *when = NULL;
+      g_autoptr (GDateTime) began = NULL;
+
+      bal_past_migration_from_json (element->data, &migration);
+      began = g_date_time_new_from_unix_local (migration.began.real_us / G_USEC_PER_SEC);
+      when = began ? g_date_time_format (began, "%F %T") : NULL;
+      text = bal_past_migration_describe (&migration);
+      bal_say (stdout, "  %s  %-20s  %s", when ? when : "?", migration.name ? migration.name : "?",
+               text);
+      bal_past_migration_clear (&migration);
+    }
+}
+
+static void
+print_daemon (JsonNode *answer, const GError *error)
+{
+  JsonObject *object = answer ? json_node_get_object (answer) : NULL;
+
+  if (object)
+    {
+      bal_say (stdout, "ballastd runs%s.",
+               json_object_get_boolean_member_with_default (object, "libvirt", TRUE)
+                 ? ""
+                 : ", but does not reach libvirt");
+      print_domains (object);
+      print_migrations (object);
+    }
   else if (!g_error_matches (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT))
     bal_say (stdout, "ballastd does not answer: %s.", error->message);
+}
+
+static void
+print_json (BalCli *cli, GPtrArray *items, const char *name, JsonNode *answer, const GError *error)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "released");
+  json_builder_begin_array (builder);
+  show_entries (cli, items, name, builder);
+  json_builder_end_array (builder);
+  json_builder_set_member_name (builder, "ballastd");
+  if (answer)
+    json_builder_add_value (builder, json_node_copy (answer));
+  else
+    json_builder_add_null_value (builder);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  bal_print_json (root);
+  if (!answer && !g_error_matches (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT))
+    bal_report_warning (cli->report, "%s", error->message);
 }
 
 gboolean
@@ -150,12 +208,20 @@ bal_cmd_status (BalCli *cli, char **words, GError **error)
 {
   g_autofree char *name = NULL;
   g_autoptr (GPtrArray) items = NULL;
+  g_autoptr (JsonNode) answer = NULL;
+  g_autoptr (GError) failure = NULL;
 
   items = bal_cli_open_journal (cli, USAGE, words, &name, error);
   if (!items)
     return FALSE;
-  print_items (cli, items, name);
-  if (!cli->json)
-    print_daemon ();
+  answer = ask_daemon (name, &failure);
+  if (cli->json)
+    {
+      print_json (cli, items, name, answer, failure);
+      return TRUE;
+    }
+  if (show_entries (cli, items, name, NULL) == 0)
+    bal_say (stdout, "Nothing is released.");
+  print_daemon (answer, failure);
   return TRUE;
 }

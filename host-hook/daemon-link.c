@@ -27,9 +27,11 @@ typedef struct
 {
   BalLink *link;
   virConnectPtr connection; /* up; otherwise NULL */
-  char *uuid;               /* lifecycle; otherwise NULL */
+  char *uuid;               /* an event of a domain; otherwise NULL */
   int event;
   int detail;
+  gboolean has_migrated; /* then with figures, otherwise lifecycle */
+  BalMigrationFigures figures;
 } Message;
 
 static void
@@ -63,7 +65,9 @@ deliver (gpointer data)
 
   if (!handlers)
     return G_SOURCE_REMOVE;
-  if (self->uuid)
+  if (self->has_migrated)
+    handlers->migrated (self->uuid, &self->figures, self->link->user_data);
+  else if (self->uuid)
     handlers->lifecycle (self->uuid, self->event, self->detail, self->link->user_data);
   else if (self->connection)
     handlers->up (self->connection, self->link->user_data);
@@ -93,6 +97,41 @@ on_lifecycle (virConnectPtr connection, virDomainPtr domain, int event, int deta
   return 0;
 }
 
+/* 0 when it is not told. */
+static guint64
+get_figure (virTypedParameterPtr parameters, int n, const char *name)
+{
+  unsigned long long figure = 0;
+
+  return virTypedParamsGetULLong (parameters, n, name, &figure) == 1 ? figure : 0;
+}
+
+/* NB: backups are told of as well, and other jobs may come to be. */
+static void
+on_job_completed (
+  virConnectPtr connection, virDomainPtr domain, virTypedParameterPtr parameters, int n, void *data)
+{
+  Message message = {.has_migrated = TRUE};
+  char uuid[VIR_UUID_STRING_BUFLEN];
+  int operation = 0, success = 1;
+
+  if (virTypedParamsGetInt (parameters, n, VIR_DOMAIN_JOB_OPERATION, &operation) != 1
+      || operation != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+      || (virTypedParamsGetBoolean (parameters, n, VIR_DOMAIN_JOB_SUCCESS, &success) == 1
+          && !success)
+      || virDomainGetUUIDString (domain, uuid) < 0)
+    return;
+  message.figures = (BalMigrationFigures){
+    .sent_bytes = get_figure (parameters, n, VIR_DOMAIN_JOB_DATA_PROCESSED),
+    .memory_sent_bytes = get_figure (parameters, n, VIR_DOMAIN_JOB_MEMORY_PROCESSED),
+    .total_ms = get_figure (parameters, n, VIR_DOMAIN_JOB_TIME_ELAPSED),
+    .downtime_ms = get_figure (parameters, n, VIR_DOMAIN_JOB_DOWNTIME),
+  };
+  message.figures.has_downtime = virTypedParamsGet (parameters, n, VIR_DOMAIN_JOB_DOWNTIME) != NULL;
+  message.uuid = g_strdup (uuid);
+  tell (data, message);
+}
+
 static void
 on_close (virConnectPtr connection, int reason, void *data)
 {
@@ -110,37 +149,54 @@ unref_data (void *data)
   link_unref (data);
 }
 
-/* An event that is registered keeps the connection alive: without this each reconnect leaks one.
- * Both fail where there is nothing to undo. */
-static void
-unsubscribe (virConnectPtr connection, int callback_id)
+typedef struct
 {
-  if (callback_id >= 0)
-    virConnectDomainEventDeregisterAny (connection, callback_id);
+  int event_id;
+  virConnectDomainEventGenericCallback callback;
+} Subscription;
+
+static const Subscription subscriptions[] = {
+  {VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK (on_lifecycle)},
+  {VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, VIR_DOMAIN_EVENT_CALLBACK (on_job_completed)},
+};
+#define N_SUBSCRIPTIONS G_N_ELEMENTS (subscriptions)
+
+/* An event that is registered keeps the connection alive: without this each reconnect leaks one.
+ * All of them fail where there is nothing to undo. */
+static void
+unsubscribe (virConnectPtr connection, const int callback_ids[static N_SUBSCRIPTIONS])
+{
+  for (gsize i = 0; i < N_SUBSCRIPTIONS; i++)
+    if (callback_ids[i] >= 0)
+      virConnectDomainEventDeregisterAny (connection, callback_ids[i]);
   virConnectUnregisterCloseCallback (connection, on_close);
 }
 
-/* The id of the lifecycle callback, or -1. */
-static int
-subscribe (BalLink *self, virConnectPtr connection)
+static gboolean
+subscribe (BalLink *self, virConnectPtr connection, int callback_ids[static N_SUBSCRIPTIONS])
 {
-  int callback_id;
+  gboolean ok = TRUE;
 
   g_atomic_int_inc (&self->ref_count);
   if (virConnectRegisterCloseCallback (connection, on_close, self, unref_data) < 0)
     {
       link_unref (self);
-      return -1;
+      return FALSE;
     }
-  g_atomic_int_inc (&self->ref_count);
-  callback_id =
-    virConnectDomainEventRegisterAny (connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                      VIR_DOMAIN_EVENT_CALLBACK (on_lifecycle), self, unref_data);
-  if (callback_id >= 0)
-    return callback_id;
-  link_unref (self);
-  unsubscribe (connection, -1);
-  return -1;
+  for (gsize i = 0; i < N_SUBSCRIPTIONS; i++)
+    {
+      g_atomic_int_inc (&self->ref_count);
+      callback_ids[i] =
+        virConnectDomainEventRegisterAny (connection, NULL, subscriptions[i].event_id,
+                                          subscriptions[i].callback, self, unref_data);
+      if (callback_ids[i] >= 0)
+        continue;
+      link_unref (self);
+      ok = FALSE;
+    }
+  if (!ok)
+    unsubscribe (connection, callback_ids);
+  return ok;
 }
 
 /* To connect to a libvirt that somebody has just stopped would start it again by its socket. As
@@ -183,16 +239,16 @@ stay_connected (BalLink *self)
 {
   g_autoptr (virConnect) connection =
     driver_runs (self) ? bal_connection_open (self->uri, NULL) : NULL;
-  int callback_id = connection ? subscribe (self, connection) : -1;
+  int callback_ids[N_SUBSCRIPTIONS];
   gboolean go_on;
 
-  if (callback_id < 0)
+  if (!connection || !subscribe (self, connection, callback_ids))
     return wait (self, FALSE);
   virConnectRef (connection);
   tell (self, (Message){.connection = connection});
   go_on = wait (self, TRUE);
   tell (self, (Message){0});
-  unsubscribe (connection, callback_id);
+  unsubscribe (connection, callback_ids);
   return go_on && wait (self, FALSE);
 }
 

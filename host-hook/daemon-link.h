@@ -10,6 +10,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include "host-hook/daemon-history.h"
 #include "host-hook/domain-xml.h"
 
 G_BEGIN_DECLS
@@ -21,6 +22,8 @@ typedef struct
   void (*down) (gpointer user_data);
   /* @event and @detail: virDomainEventType and what belongs to it. */
   void (*lifecycle) (const char *uuid, int event, int detail, gpointer user_data);
+  /* A migration away from here has succeeded. */
+  void (*migrated) (const char *uuid, const BalMigrationFigures *figures, gpointer user_data);
 } BalLinkHandlers;
 
 typedef struct _BalLink BalLink;

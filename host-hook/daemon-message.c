@@ -35,6 +35,7 @@ void
 bal_daemon_call_clear (BalDaemonCall *self)
 {
   bal_hook_call_clear (&self->hook);
+  g_clear_pointer (&self->status_domain, g_free);
 }
 
 static gboolean
@@ -75,8 +76,7 @@ add_word (JsonObject *arguments, const char *name, const char *word, GError **er
   if (strlen (word) > BAL_DAEMON_WORD_MAX_BYTES || !g_utf8_validate (word, -1, NULL))
     {
       g_set_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_INVALID_ARGUMENT,
-                   "The hook's argument \"%s\" is longer than %u bytes or no UTF-8: it was not "
-                   "passed on",
+                   "The argument \"%s\" is longer than %u bytes or no UTF-8: it was not passed on",
                    name, BAL_DAEMON_WORD_MAX_BYTES);
       return FALSE;
     }
@@ -104,9 +104,12 @@ bal_daemon_build_hook (const BalHookCall *call, GError **error)
 }
 
 GBytes *
-bal_daemon_build_status (void)
+bal_daemon_build_status (const char *domain, GError **error)
 {
-  return build_request (COMMAND_STATUS, NULL, NULL);
+  g_autoptr (JsonObject) arguments = domain != NULL ? json_object_new () : NULL;
+  if (domain != NULL && !add_word (arguments, "domain", domain, error))
+    return NULL;
+  return build_request (COMMAND_STATUS, arguments, NULL);
 }
 
 /* Not bal_read_text(), which escapes and cuts: a domain's name must come through as it is. */
@@ -147,6 +150,17 @@ parse_hook (BalDaemonIntake *self, JsonObject *arguments, GError **error)
 }
 
 static gboolean
+parse_status (BalDaemonIntake *self, JsonObject *arguments, GError **error)
+{
+  static const char *const allowed[] = {"domain", NULL};
+  BalJsonReader reader = bal_json_reader_arguments (arguments);
+  self->call.command = BAL_DAEMON_COMMAND_STATUS;
+  return bal_read_only (&reader, allowed, error)
+         && (!json_object_has_member (reader.object, "domain")
+             || read_word (&reader, "domain", &self->call.status_domain, error));
+}
+
+static gboolean
 parse_header (BalDaemonIntake *self, gsize length_bytes, GError **error)
 {
   static const char *const allowed[] = {"execute", "arguments", NULL};
@@ -163,10 +177,7 @@ parse_header (BalDaemonIntake *self, gsize length_bytes, GError **error)
   if (g_str_equal (request.command, COMMAND_HOOK))
     return parse_hook (self, request.arguments, error);
   if (g_str_equal (request.command, COMMAND_STATUS))
-    {
-      self->call.command = BAL_DAEMON_COMMAND_STATUS;
-      return bal_no_arguments_parse (request.arguments, error);
-    }
+    return parse_status (self, request.arguments, error);
   g_set_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_COMMAND_NOT_FOUND,
                "The command \"%s\" is not known to this version of ballastd", request.command);
   return FALSE;

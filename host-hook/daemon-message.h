@@ -67,13 +67,14 @@ typedef enum
 {
   BAL_DAEMON_COMMAND_HOOK,   /* "hook": {hook, domain, operation, sub-operation, extra,
                                 payload-bytes} and the XML */
-  BAL_DAEMON_COMMAND_STATUS, /* "status": no arguments */
+  BAL_DAEMON_COMMAND_STATUS, /* "status": {domain}, or no arguments */
 } BalDaemonCommand;
 
 typedef struct
 {
   BalDaemonCommand command;
-  BalHookCall hook; /* of BAL_DAEMON_COMMAND_HOOK */
+  BalHookCall hook;    /* of BAL_DAEMON_COMMAND_HOOK */
+  char *status_domain; /* of BAL_DAEMON_COMMAND_STATUS: a name or UUID; NULL: all domains */
 } BalDaemonCall;
 
 void bal_daemon_call_clear (BalDaemonCall *self);
@@ -84,7 +85,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalDaemonCall, bal_daemon_call_clear)
 /* Fails, with BAL_PROTOCOL_ERROR_INVALID_ARGUMENT, when a word is too long or no UTF-8, or the XML
  * too long. */
 GBytes *bal_daemon_build_hook (const BalHookCall *call, GError **error);
-GBytes *bal_daemon_build_status (void);
+
+/* About @domain, a name or UUID, or all when that is NULL. Fails in the same way. */
+GBytes *bal_daemon_build_status (const char *domain, GError **error);
 
 /* Intake: takes a request apart as its bytes come in; keeps no more of them than the limits above
  * and one feed. */

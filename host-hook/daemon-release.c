@@ -35,6 +35,32 @@ is_leaving (virDomainPtr domain)
   return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
 }
 
+static void
+note_nothing (const BalDaemonRelease *self, BalReleaser releaser, const char *why)
+{
+  self->result->releaser = releaser;
+  g_free (self->result->why);
+  self->result->why = g_strdup (why);
+}
+
+static void
+note_released (const BalDaemonRelease *self)
+{
+  BalReleaseResult *result = self->result;
+
+  result->releaser = BAL_RELEASER_BALLASTD;
+  result->released_bytes = bal_summary_released_bytes (bal_report_summary (self->job->report));
+  result->release_ms = (guint64)(g_get_monotonic_time () - result->began_us) / 1000;
+}
+
+static void
+note_hold_end (const BalDaemonRelease *self, BalHoldReason reason)
+{
+  self->result->hold_end = g_strdup (bal_hold_reason_name (reason));
+  bal_daemon_log (G_LOG_LEVEL_WARNING, self->uuid, "the guest took the held memory back early (%s)",
+                  self->result->hold_end);
+}
+
 typedef enum
 {
   EARLIER_NONE,
@@ -99,8 +125,12 @@ release (const BalDaemonRelease *self, BalSurvey *survey, GError **error)
 
   if (!bal_prepare (self->job, &request, survey, &plan, error))
     return NULL;
+  self->result->gain_bytes = bal_report_summary (self->job->report)->gain_bytes;
   if (plan.steps->len == 0)
-    bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "migrates plainly: %s", plan.why_nothing);
+    {
+      bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "migrates plainly: %s", plan.why_nothing);
+      note_nothing (self, BAL_RELEASER_NOBODY, plan.why_nothing);
+    }
   else if (!bal_cancel_requested (self->job->cancel))
     bal_release (&order, &entry, error);
   return entry;
@@ -108,7 +138,7 @@ release (const BalDaemonRelease *self, BalSurvey *survey, GError **error)
 
 /* FALSE when the hold is over, or nobody can be asked any more. */
 static gboolean
-renew_lease (BalAgentClient *agent, gint64 *answered_us)
+renew_lease (const BalDaemonRelease *self, BalAgentClient *agent, gint64 *answered_us)
 {
   g_auto (BalHoldStatus) status = {0};
   g_autoptr (GError) error = NULL;
@@ -117,7 +147,10 @@ renew_lease (BalAgentClient *agent, gint64 *answered_us)
   if (!bal_agent_client_hold_status (agent, LEASE_TIMEOUT_MS, &status, &error))
     return !g_error_matches (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_UNREACHABLE);
   *answered_us = g_get_monotonic_time ();
-  return status.state != BAL_HOLD_IDLE && status.state != BAL_HOLD_RETURNING;
+  if (status.state != BAL_HOLD_IDLE && status.state != BAL_HOLD_RETURNING)
+    return TRUE;
+  note_hold_end (self, status.reason);
+  return FALSE;
 }
 
 /* Until it is stopped, or the hold is over. */
@@ -131,7 +164,8 @@ keep_lease (const BalDaemonRelease *self, BalAgentClient *agent, guint64 lease_m
     lease_ms = BAL_HOLD_LEASE_DEFAULT_MS;
   interval_ms = (guint)MIN (LEASE_INTERVAL_MS, lease_ms / 3);
   silence_us = (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US;
-  while (!bal_cancel_wait (self->job->cancel, interval_ms) && renew_lease (agent, &answered_us)
+  while (!bal_cancel_wait (self->job->cancel, interval_ms)
+         && renew_lease (self, agent, &answered_us)
          && g_get_monotonic_time () - answered_us < silence_us)
     ;
 }
@@ -171,6 +205,7 @@ release_and_keep (const BalDaemonRelease *self, GError **error)
 
   if (!entry)
     return FALSE;
+  note_released (self);
   log_released (self);
   keep (self, entry, entry->hold_token ? survey.agent : NULL, survey.agent_lease_ms);
   return TRUE;
@@ -204,8 +239,24 @@ adopt_and_keep (const BalDaemonRelease *self, BalJournalEntry *entry, GError **e
       || !bal_journal_save (self->job->root, entry, error))
     return FALSE;
   bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "goes on with what somebody else released");
+  note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
+  self->result->released_bytes = bal_journal_entry_released_bytes (entry);
   keep (self, entry, agent, 0);
   return TRUE;
+}
+
+/* Why nothing was released, when nobody has said yet. */
+static void
+note_end (const BalDaemonRelease *self, const GError *failure)
+{
+  const char *warning = bal_report_last_warning (self->job->report);
+
+  if (self->result->releaser != BAL_RELEASER_UNKNOWN)
+    return;
+  if (failure)
+    note_nothing (self, BAL_RELEASER_NOBODY, failure->message);
+  else
+    note_nothing (self, BAL_RELEASER_NOBODY, warning ? warning : "it was over before that");
 }
 
 gboolean
@@ -216,10 +267,14 @@ bal_daemon_release_run (const BalDaemonRelease *self, GError **error)
   GError *failure = NULL;
 
   if (!is_leaving (self->domain))
-    return TRUE;
+    {
+      note_nothing (self, BAL_RELEASER_NOBODY, "libvirt did not speak of a migration when asked");
+      return TRUE;
+    }
   lock = bal_domain_lock_try (self->job->root, self->uuid, NULL, &failure);
   if (g_error_matches (failure, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
     {
+      note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
       g_error_free (failure);
       return TRUE;
     }
@@ -233,8 +288,10 @@ bal_daemon_release_run (const BalDaemonRelease *self, GError **error)
         adopt_and_keep (self, earlier, &failure);
         break;
       case EARLIER_OTHERS:
+        note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
         break;
       }
+  note_end (self, failure);
   if (!failure)
     return TRUE;
   g_propagate_error (error, failure);

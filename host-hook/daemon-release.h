@@ -13,6 +13,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include "host-hook/daemon-history.h"
 #include "host-hook/job.h"
 
 G_BEGIN_DECLS
@@ -23,6 +24,7 @@ typedef struct
   virConnectPtr connection;
   virDomainPtr domain;
   const char *uuid;
+  BalReleaseResult *result; /* filled in, but for @began_us, which the caller has set */
   void (*released) (gpointer user_data); /* called once something is, and no more will be */
   gpointer user_data;
 } BalDaemonRelease;

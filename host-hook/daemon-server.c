@@ -164,7 +164,7 @@ connection_dispatch (Connection *self, const BalDaemonCall *call)
   if (call->command == BAL_DAEMON_COMMAND_HOOK)
     server->handlers.hook (request, &call->hook, server->user_data);
   else
-    server->handlers.status (request, server->user_data);
+    server->handlers.status (request, call->status_domain, server->user_data);
 }
 
 static gboolean

@@ -29,7 +29,8 @@ typedef struct
   /* @call is borrowed for the time of the handler. How long the answer may take is for the handler
    * to bound: a client waits as long as it likes. */
   void (*hook) (BalDaemonRequest *request, const BalHookCall *call, gpointer user_data);
-  void (*status) (BalDaemonRequest *request, gpointer user_data);
+  /* @domain: the name or UUID that was asked about, lent; NULL: all. */
+  void (*status) (BalDaemonRequest *request, const char *domain, gpointer user_data);
 } BalDaemonHandlers;
 
 /* Listens below @root. Fails with G_IO_ERROR_BUSY when another ballastd runs. @handlers is copied.

@@ -18,12 +18,15 @@ struct _BalTask
   BalCancel *cancel;
   BalReport *report;
   BalJob job;
+  BalReleaseResult result;      /* the thread's own, once it runs */
+  const BalReleaseResult *told; /* a copy, while func runs; main context only */
 };
 
 typedef struct
 {
   BalTask *task;
   BalEvent event;
+  BalReleaseResult result;
 } Message;
 
 static void
@@ -34,6 +37,7 @@ task_unref (BalTask *self)
   g_clear_pointer (&self->host.connection, virConnectClose);
   g_clear_pointer (&self->cancel, bal_cancel_free);
   g_clear_pointer (&self->report, bal_report_free);
+  bal_release_result_clear (&self->result);
   g_free (self->root);
   g_free (self->uuid);
   g_free (self);
@@ -44,8 +48,10 @@ deliver (gpointer data)
 {
   Message *message = data;
 
+  message->task->told = &message->result;
   if (message->task->func)
     message->task->func (message->task, message->event, message->task->user_data);
+  message->task->told = NULL;
   return G_SOURCE_REMOVE;
 }
 
@@ -54,6 +60,7 @@ message_free (gpointer data)
 {
   Message *message = data;
 
+  bal_release_result_clear (&message->result);
   task_unref (message->task);
   g_free (message);
 }
@@ -65,6 +72,7 @@ tell (BalTask *self, BalEvent event)
 
   g_atomic_int_inc (&self->ref_count);
   *message = (Message){.task = self, .event = event};
+  bal_release_result_copy (&self->result, &message->result);
   g_idle_add_full (G_PRIORITY_DEFAULT, deliver, message, message_free);
 }
 
@@ -126,6 +134,7 @@ run_release (gpointer data)
                             .connection = self->host.connection,
                             .domain = domain,
                             .uuid = self->uuid,
+                            .result = &self->result,
                             .released = on_released,
                             .user_data = self};
 
@@ -161,6 +170,7 @@ bal_task_release (const BalTaskHost *host, const char *uuid, BalTaskFunc func, g
 
   self->func = func;
   self->user_data = user_data;
+  self->result.began_us = g_get_monotonic_time ();
   return start (host, uuid, "release", run_release, BAL_EVENT_RELEASE_ENDED, self);
 }
 
@@ -177,6 +187,12 @@ bal_task_restore (const BalTaskHost *host,
   self->func = func;
   self->user_data = user_data;
   return start (host, uuid, "restore", run_restore, BAL_EVENT_NOT_RESTORED, self);
+}
+
+const BalReleaseResult *
+bal_task_result (const BalTask *self)
+{
+  return self->told;
 }
 
 void

@@ -16,6 +16,7 @@
 #include <libvirt/libvirt.h>
 
 #include "host-hook/config.h"
+#include "host-hook/daemon-history.h"
 #include "host-hook/domain-states.h"
 
 G_BEGIN_DECLS
@@ -43,6 +44,10 @@ BalTask *bal_task_restore (const BalTaskHost *host,
                            gboolean has_just_arrived,
                            BalTaskFunc func,
                            gpointer user_data);
+
+/* From within the callback for an event of a release: what it has come to by then. Valid while the
+ * callback runs, also when that frees the task. */
+const BalReleaseResult *bal_task_result (const BalTask *self);
 
 void bal_task_stop (BalTask *self);
 void bal_task_free (BalTask *self);

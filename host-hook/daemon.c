@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "host-hook/daemon-book.h"
 #include "host-hook/daemon-link.h"
 #include "host-hook/daemon-log.h"
 #include "host-hook/daemon-marks.h"
@@ -38,6 +39,7 @@ struct _BalDaemon
   guint sweep_id;
   BalWindows *windows;
   BalDaemonServer *server;
+  BalBook *book;
 };
 
 typedef struct
@@ -85,6 +87,8 @@ on_task_event (BalTask *task, BalEvent event, gpointer user_data)
 {
   Domain *self = user_data;
 
+  if (event == BAL_EVENT_RELEASED || event == BAL_EVENT_RELEASE_ENDED)
+    bal_book_note_release (self->daemon->book, self->uuid, bal_task_result (task));
   if (event != BAL_EVENT_RELEASED)
     g_clear_pointer (&self->task, bal_task_free);
   step (self, event);
@@ -173,6 +177,7 @@ step (Domain *self, BalEvent event)
   action = bal_state_step (&self->state, event);
   if (self->state == BAL_STATE_IDLE && event == BAL_EVENT_RESTORED)
     action = begin_anew (self);
+  bal_book_note_state (self->daemon->book, self->uuid, self->state);
   act (self, action);
   if (self->state == BAL_STATE_IDLE)
     g_hash_table_remove (self->daemon->domains, self->uuid);
@@ -210,6 +215,7 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
     g_hash_table_replace (self->uuids, g_strdup (name), g_strdup (uuid));
   if (status->kind == BAL_STATUS_NO_JOB && status->has_agent && !status->has_window)
     mark (self, uuid);
+  bal_book_note_status (self->book, uuid, name, status);
 
   domain = find_domain (self, uuid);
   if (self->is_first_look && self->config->cluster_wide && status->lacks_memory
@@ -228,11 +234,13 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
 static void
 on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
 {
+  BalDaemon *self = user_data;
   Domain *domain;
 
+  bal_book_note_lifecycle (self->book, uuid, event, detail);
   if (event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED)
     {
-      domain = find_domain (user_data, uuid);
+      domain = find_domain (self, uuid);
       domain->has_just_arrived = TRUE;
       step (domain, BAL_EVENT_ARRIVING);
     }
@@ -240,10 +248,18 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
     {
       gboolean arrived = detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED;
 
-      domain = find_domain (user_data, uuid);
+      domain = find_domain (self, uuid);
       domain->has_just_arrived |= arrived;
       step (domain, arrived ? BAL_EVENT_ARRIVED : BAL_EVENT_RESUMED);
     }
+}
+
+static void
+on_migrated (const char *uuid, const BalMigrationFigures *figures, gpointer user_data)
+{
+  BalDaemon *self = user_data;
+
+  bal_book_note_figures (self->book, uuid, figures);
 }
 
 static void
@@ -336,14 +352,15 @@ on_hook (BalDaemonRequest *request, const BalHookCall *call, gpointer user_data)
 }
 
 static void
-on_request_status (BalDaemonRequest *request, gpointer user_data)
+on_request_status (BalDaemonRequest *request, const char *domain, gpointer user_data)
 {
   const BalDaemon *self = user_data;
   JsonNode *result = json_node_new (JSON_NODE_OBJECT);
+  JsonObject *object = json_object_new ();
 
-  json_node_take_object (result, json_object_new ());
-  json_object_set_boolean_member (json_node_get_object (result), "libvirt",
-                                  self->connection != NULL);
+  json_node_take_object (result, object);
+  json_object_set_boolean_member (object, "libvirt", self->connection != NULL);
+  bal_book_to_json (self->book, domain, object);
   bal_daemon_request_return (request, result);
 }
 
@@ -351,7 +368,10 @@ BalDaemon *
 bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GError **error)
 {
   static const BalDaemonHandlers requests = {.hook = on_hook, .status = on_request_status};
-  static const BalLinkHandlers handlers = {.up = on_up, .down = on_down, .lifecycle = on_lifecycle};
+  static const BalLinkHandlers handlers = {.up = on_up,
+                                           .down = on_down,
+                                           .lifecycle = on_lifecycle,
+                                           .migrated = on_migrated};
   BalDaemon *self = g_new0 (BalDaemon, 1);
 
   if (bal_process_incarnation (root, getpid (), &self->me, error))
@@ -362,6 +382,7 @@ bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GErr
       return NULL;
     }
   self->windows = bal_windows_new (config->window_ms);
+  self->book = bal_book_new ();
   self->root = g_strdup (root);
   self->config = config;
   self->domains = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, domain_free);
@@ -389,6 +410,7 @@ bal_daemon_free (BalDaemon *self)
   g_clear_pointer (&self->status, bal_status_folder_free);
   bal_link_free (self->link);
   g_hash_table_unref (self->domains);
+  bal_book_free (self->book);
   g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->marking);
   g_clear_pointer (&self->connection, virConnectClose);

@@ -203,6 +203,28 @@ bal_journal_item_matches (const BalJournalItem *self, const char *domain)
          || g_strcmp0 (self->entry->uuid, domain) == 0;
 }
 
+static guint64
+less_bytes (guint64 original_kib, guint64 set_kib)
+{
+  return (original_kib - MIN (original_kib, set_kib)) * 1024;
+}
+
+guint64
+bal_journal_entry_released_bytes (const BalJournalEntry *self)
+{
+  guint64 bytes = self->hold_bytes;
+
+  if (self->has_balloon)
+    bytes += less_bytes (self->balloon_original_kib, self->balloon_set_kib);
+  for (guint i = 0; self->virtio_mem && i < self->virtio_mem->len; i++)
+    {
+      const BalJournalVirtioMem *device = &g_array_index (self->virtio_mem, BalJournalVirtioMem, i);
+
+      bytes += less_bytes (device->original_kib, device->set_kib);
+    }
+  return bytes;
+}
+
 gboolean
 bal_journal_entry_changes_sizes (const BalJournalEntry *self)
 {

@@ -93,6 +93,9 @@ void bal_journal_entry_add_virtio_mem (BalJournalEntry *self,
                                        guint64 original_kib,
                                        guint64 set_kib);
 
+/* How much was, or was to be, taken from the guest; a hold may have ended with less. */
+guint64 bal_journal_entry_released_bytes (const BalJournalEntry *self);
+
 /* TRUE when the release changed the domain's own sizes; a hold comes back by itself. */
 gboolean bal_journal_entry_changes_sizes (const BalJournalEntry *self);
 

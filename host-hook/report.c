@@ -98,6 +98,14 @@ bal_report_warning (BalReport *self, const char *format, ...)
   g_ptr_array_add (self->warnings, sentence);
 }
 
+const char *
+bal_report_last_warning (const BalReport *self)
+{
+  guint n = self->warnings->len;
+
+  return n > 0 ? g_ptr_array_index (self->warnings, n - 1) : NULL;
+}
+
 void
 bal_report_progress (BalReport *self, const char *format, ...)
 {
@@ -131,24 +139,24 @@ bal_report_phase (BalReport *self, BalPhase phase)
   self->phase_began_us = g_get_monotonic_time ();
 }
 
-static guint64
-total_released (const BalSummary *summary)
+guint64
+bal_summary_released_bytes (const BalSummary *self)
 {
   guint64 bytes = 0;
 
   for (guint i = 0; i < BAL_N_MECHANISMS; i++)
     if (i != BAL_MECHANISM_TRIM)
-      bytes += summary->released_bytes[i];
+      bytes += self->released_bytes[i];
   return bytes;
 }
 
 static void
 print_released (const BalSummary *summary)
 {
-  g_autofree char *total = bal_format_bytes (total_released (summary));
+  g_autofree char *total = bal_format_bytes (bal_summary_released_bytes (summary));
   g_autofree char *gain = bal_format_bytes (summary->gain_bytes);
 
-  if (total_released (summary) == 0)
+  if (bal_summary_released_bytes (summary) == 0)
     {
       bal_say (stdout, "  released    nothing%s%s", summary->why_nothing ? ": " : "",
                summary->why_nothing ? summary->why_nothing : "");
@@ -210,7 +218,7 @@ add_figures (JsonBuilder *builder, const BalSummary *summary)
 {
   add_member (builder, "gain-bytes", summary->gain_bytes);
   add_member (builder, "headroom-bytes", summary->headroom_bytes);
-  add_member (builder, "released-bytes", total_released (summary));
+  add_member (builder, "released-bytes", bal_summary_released_bytes (summary));
   json_builder_set_member_name (builder, "released");
   json_builder_begin_object (builder);
   for (guint i = 0; i < BAL_N_MECHANISMS; i++)

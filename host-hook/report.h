@@ -42,6 +42,9 @@ typedef struct
   char *why_nothing; /* why nothing was released, or NULL */
 } BalSummary;
 
+/* Memory taken from the guest, by whatever mechanism; the page cache is not counted. */
+guint64 bal_summary_released_bytes (const BalSummary *self);
+
 typedef struct _BalReport BalReport;
 
 /* @json: one object on stdout instead of text. @progress: a line that moves, on stderr. */
@@ -59,6 +62,9 @@ BalSummary *bal_report_summary (BalReport *self);
 
 /* One sentence, without a full stop. */
 void bal_report_warning (BalReport *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* NULL when there was none. */
+const char *bal_report_last_warning (const BalReport *self);
 
 /* Replaces the progress line. */
 void bal_report_progress (BalReport *self, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -8,7 +8,8 @@
  *   huge    answers with 1 MiB less some
  *   refuse  answers with the error class "Busy"
  *
- * `status` counts the parked requests and all that were answered. Prints "ready" when it listens.
+ * `status` counts the parked requests and all that were answered, and says which domain was asked
+ * about. Prints "ready" when it listens.
  */
 #include "host-hook/daemon-server.h"
 
@@ -108,12 +109,14 @@ on_hook (BalDaemonRequest *request, const BalHookCall *call, gpointer data)
 }
 
 static void
-on_status (BalDaemonRequest *request, gpointer data)
+on_status (BalDaemonRequest *request, const char *domain, gpointer data)
 {
   Peer *self = data;
   JsonObject *content = json_object_new ();
   json_object_set_int_member (content, "parked", (gint64)g_queue_get_length (&self->parked));
   json_object_set_int_member (content, "answered", (gint64)self->answered);
+  if (domain != NULL)
+    json_object_set_string_member (content, "domain", domain);
   JsonNode *node = json_node_new (JSON_NODE_OBJECT);
   json_node_take_object (node, content);
   bal_daemon_request_return (request, node);

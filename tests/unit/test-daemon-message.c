@@ -96,9 +96,9 @@ test_hook_round_trip (void)
 }
 
 static void
-test_status_round_trip (void)
+status_round_trip (const char *domain)
 {
-  g_autoptr (GBytes) request = bal_daemon_build_status ();
+  g_autoptr (GBytes) request = bal_daemon_build_status (domain, NULL);
   g_autoptr (BalDaemonIntake) intake = bal_daemon_intake_new ();
   g_autoptr (GError) error = NULL;
   g_auto (BalDaemonCall) out = {0};
@@ -108,6 +108,14 @@ test_status_round_trip (void)
   g_assert_true (bal_daemon_intake_take (intake, &out));
   g_assert_cmpint (out.command, ==, BAL_DAEMON_COMMAND_STATUS);
   g_assert_null (out.hook.xml);
+  g_assert_cmpstr (out.status_domain, ==, domain);
+}
+
+static void
+test_status_round_trip (void)
+{
+  status_round_trip (NULL);
+  status_round_trip ("vm \"1\"\\\n\t\xc3\xa4");
 }
 
 static void
