@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ballastd: plain `virsh migrate`, by whoever types it, goes without the guest's free memory."""
 
+import json
 import os
+import re
 import tempfile
 
 import pytest
@@ -28,6 +30,51 @@ def test_plain_migration_goes_without_free_memory(bed, dirty, daemons, flags):
     assert wire < FREED_MIB * MIB * 2 // 3
     check_whole(guest, before, FREED_MIB)
     wait_marked(guest)
+
+
+def test_status_and_history(bed, dirty, daemons):
+    """Both ends tell of the domain; the source of the migration, with what was released and libvirt's figures."""
+    guest, before = dirty("hold")
+    wait_marked(guest)
+    uuid = guest.xml().findtext("uuid")
+
+    def asked(host):
+        return json.loads(host.ballast("status", "--json", guest.name).stdout)["ballastd"]
+
+    assert asked(bed.src) == {"libvirt": True, "domains-left-out": 0, "migrations": [], "domains": [
+        {"domain": guest.name, "uuid": uuid, "state": "idle", "window": True}]}
+    with PlainMigration(guest) as running:
+        daemons[0].wait_for_log("released")
+        running.wait_for_memory()
+        shown = asked(bed.src)
+        (domain,), (migration,) = shown["domains"], shown["migrations"]
+        assert domain["state"] == "released"
+        assert domain["released-bytes"] == migration["released-bytes"] > 100 * MIB
+        assert migration["outcome"] == "running"
+        assert re.search(rf"^  {guest.name} +released .* since ", bed.src.ballast("status").stdout, re.M)
+        sent_before = sent_by(bed, bed.src)
+        go_faster(guest)
+        assert running.finish()[0] == 0
+    guest.moved_to(bed.dst)
+    wait_until(lambda: "sent-bytes" in asked(bed.src)["migrations"][0], 10, "libvirt's figures arrive")
+
+    (migration,) = asked(bed.src)["migrations"]
+    assert migration["uuid"] == uuid
+    assert (migration["outcome"], migration["released-by"]) == ("left", "ballastd")
+    assert migration["hold-ended"] is None and migration["why-nothing"] is None
+    assert migration["gain-bytes"] >= migration["released-bytes"] - 2 * MIB > 100 * MIB
+    assert sent_by(bed, bed.src) - sent_before - PROTOCOL_BYTES < migration["sent-bytes"] < FREED_MIB * MIB
+    assert 0 < migration["memory-sent-bytes"] <= migration["sent-bytes"]
+    assert 0 < migration["downtime-ms"] < migration["total-ms"]
+    assert 0 < migration["release-ms"] < (migration["ended-us"] - migration["began-us"]) / 1000
+    daemons[0].wait_for_log(f"\"{guest.name}\" left: released ")
+    assert " left: released " in bed.src.ballast("status").stdout
+
+    wait_until(lambda: [domain["state"] for domain in asked(bed.dst)["domains"]] == ["idle"], 20,
+               "the destination has settled the domain")
+    assert asked(bed.dst)["migrations"] == asked(bed.src)["domains"] == []
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.dst)
 
 
 def test_there_and_back(bed, dirty, daemons):
