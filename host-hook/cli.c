@@ -88,25 +88,34 @@ bal_cli_parse (BalCli *self,
   return TRUE;
 }
 
-/* Exactly one domain, or with @optional none or one. */
+typedef enum
+{
+  DOMAINS_NONE,
+  DOMAINS_NONE_OR_ONE,
+  DOMAINS_ONE,
+} Domains;
+
+/* @domain is not used with DOMAINS_NONE. */
 static gboolean
 parse_domain (
-  BalCli *self, const char *usage, char **words, gboolean optional, char **domain, GError **error)
+  BalCli *self, const char *usage, char **words, Domains domains, char **domain, GError **error)
 {
+  static const char *const allowed[] = {"no", "at most one", "one"};
   g_auto (GStrv) arguments = NULL;
   guint n;
 
   if (!bal_cli_parse (self, usage, NULL, words, &arguments, error))
     return FALSE;
   n = g_strv_length (arguments);
-  if (n > 1 || (n == 0 && !optional))
+  if (n > (domains == DOMAINS_NONE ? 0 : 1) || (n == 0 && domains == DOMAINS_ONE))
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                    "\"ballast %s\" takes %s domain; nothing was touched", words[0],
-                   optional ? "at most one" : "one");
+                   allowed[domains]);
       return FALSE;
     }
-  *domain = g_strdup (arguments[0]);
+  if (domains != DOMAINS_NONE)
+    *domain = g_strdup (arguments[0]);
   return TRUE;
 }
 
@@ -174,8 +183,8 @@ bal_cli_open_domain (BalCli *self,
   g_autofree char *name = NULL;
   g_autoptr (virDomain) found = NULL;
 
-  if (!parse_domain (self, usage, words, FALSE, &name, error) || !bal_cli_open (self, FALSE, error)
-      || (local_only && !require_local (self, error)))
+  if (!parse_domain (self, usage, words, DOMAINS_ONE, &name, error)
+      || !bal_cli_open (self, FALSE, error) || (local_only && !require_local (self, error)))
     return FALSE;
   found = bal_domain_find (self->connection, name, error);
   if (!found || !bal_domain_require_active (found, error))
@@ -195,14 +204,14 @@ bal_cli_lock_domain (BalCli *self,
       bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
       return NULL;
     }
-  return bal_domain_lock_try (self->job.root, uuid, NULL, error);
+  return bal_domain_lock_take (self->job.root, uuid, self->cancel, error);
 }
 
 GPtrArray *
 bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error)
 {
-  if (!parse_domain (self, usage, words, TRUE, name, error) || !bal_cli_open (self, FALSE, error)
-      || !require_local (self, error))
+  if (!parse_domain (self, usage, words, name ? DOMAINS_NONE_OR_ONE : DOMAINS_NONE, name, error)
+      || !bal_cli_open (self, FALSE, error) || !require_local (self, error))
     return NULL;
   return bal_journal_list (self->job.root, NULL, error);
 }

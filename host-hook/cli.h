@@ -63,16 +63,24 @@ gboolean bal_cli_open_domain (BalCli *self,
                               virDomainPtr *domain,
                               GError **error);
 
-/* Takes the lock of @domain, whose @uuid is filled in. NULL on failure. */
+/* Takes the lock of @domain, whose @uuid is filled in; waits a while for ballastd. NULL on failure.
+ */
 BalDomainLock *bal_cli_lock_domain (BalCli *self,
                                     virDomainPtr domain,
                                     char uuid[static VIR_UUID_STRING_BUFLEN],
                                     GError **error);
 
 /* Parses the words of a command that takes one domain or none, opens this host's libvirt, and lists
- * the whole journal (see bal_journal_list()). *@name is the domain that was named, or NULL. */
+ * the whole journal (see bal_journal_list()). *@name is the domain that was named, or NULL; when
+ * @name is NULL the command takes none. */
 GPtrArray *
 bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error);
+
+/* Settles the entries of @items that are about the domain @name, NULL: about any; with @all also
+ * what was released for a migration that may still come. Goes on after a failure: the first one is
+ * the result, further ones are warnings. *@n_seen: how many there were. */
+gboolean bal_cli_recover (
+  BalCli *self, GPtrArray *items, const char *name, gboolean all, guint *n_seen, GError **error);
 
 typedef gboolean (*BalCommand) (BalCli *cli, char **words, GError **error);
 
@@ -83,5 +91,7 @@ gboolean bal_cmd_release (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_restore (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_status (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_recover (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_check_config (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_retire (BalCli *cli, char **words, GError **error);
 
 G_END_DECLS

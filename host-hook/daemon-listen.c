@@ -39,21 +39,28 @@ make_run_folder (const char *root, GError **error)
   return chmod (folder, 0755) == 0 || fail (error, "Cannot set the mode of", folder);
 }
 
-static gboolean
-take_lock (BalDaemonListener *self, const char *root, GError **error)
+int
+bal_daemon_lock (const char *root, GError **error)
 {
   g_autofree char *path = bal_root_path (root, LOCK_PATH);
-  self->lock_fd = bal_open (path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, error);
-  if (self->lock_fd < 0)
-    return FALSE;
+  if (!make_run_folder (root, error))
+    return -1;
+  BAL_AUTO_FD fd = bal_open (path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, error);
+  if (fd < 0)
+    return -1;
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
-  if (fcntl (self->lock_fd, F_OFD_SETLK, &lock) == 0)
-    return TRUE;
+  if (fcntl (fd, F_OFD_SETLK, &lock) == 0)
+    {
+      int locked = fd;
+      fd = -1;
+      return locked;
+    }
   if (errno != EAGAIN && errno != EACCES)
-    return fail (error, "Cannot lock", path);
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY,
-               "Another ballastd runs: it holds %s and was left alone", path);
-  return FALSE;
+    fail (error, "Cannot lock", path);
+  else
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                 "Another ballastd runs: it holds %s and was left alone", path);
+  return -1;
 }
 
 /* Only under the lock. */
@@ -94,10 +101,9 @@ bal_daemon_listener_new (const char *root, GError **error)
 {
   g_autofree char *path = bal_root_path (root, BAL_DAEMON_SOCKET);
   g_autoptr (BalDaemonListener) self = g_new0 (BalDaemonListener, 1);
-  self->lock_fd = -1;
   self->fd = -1;
-  if (!make_run_folder (root, error) || !take_lock (self, root, error)
-      || !remove_stale (path, error) || !listen_on (self, path, error))
+  self->lock_fd = bal_daemon_lock (root, error);
+  if (self->lock_fd < 0 || !remove_stale (path, error) || !listen_on (self, path, error))
     return NULL;
   return g_steal_pointer (&self);
 }

@@ -15,6 +15,10 @@
 
 G_BEGIN_DECLS
 
+/* A descriptor that has the lock as long as it is open, to be ballastd or to keep any from running;
+ * -1 on failure. */
+int bal_daemon_lock (const char *root, GError **error);
+
 typedef struct _BalDaemonListener BalDaemonListener;
 
 /* Listens, non-blocking, on a socket that only root can connect to. */

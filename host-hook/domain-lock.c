@@ -7,6 +7,11 @@
 #include <fcntl.h>
 
 #define LOCK_FOLDER "/run/ballast/locks"
+#define POLL_INTERVAL_MS 50
+
+/* As the kernel tells it, with its newline. */
+#define DAEMON_COMM "ballastd\n"
+#define COMM_MAX_BYTES 64
 
 /* Two bytes of the file. The first one is the lock, by open file description: it belongs to the
  * descriptor and is not lost when another descriptor of this process is closed. The second one has
@@ -98,4 +103,42 @@ bal_domain_lock_try (const char *root, const char *uuid, pid_t *owner_pid, GErro
   self->fd = fd;
   fd = -1;
   return self;
+}
+
+static gboolean
+is_daemon (const char *root, pid_t pid)
+{
+  g_autofree char *name = g_strdup_printf ("/proc/%d/comm", (int)pid);
+  g_autofree char *path = bal_root_path (root, name);
+  g_autofree char *comm = pid > 0 ? bal_read_file (path, COMM_MAX_BYTES, NULL, NULL) : NULL;
+  return g_strcmp0 (comm, DAEMON_COMM) == 0;
+}
+
+/* TRUE when it was cancelled. */
+static gboolean
+pause_once (BalCancel *cancel)
+{
+  if (cancel != NULL)
+    return bal_cancel_wait (cancel, POLL_INTERVAL_MS);
+  g_usleep (POLL_INTERVAL_MS * 1000);
+  return FALSE;
+}
+
+BalDomainLock *
+bal_domain_lock_take (const char *root, const char *uuid, BalCancel *cancel, GError **error)
+{
+  gint64 end_us = g_get_monotonic_time () + BAL_DOMAIN_LOCK_PATIENCE_MS * 1000;
+  for (;;)
+    {
+      g_autoptr (GError) failure = NULL;
+      pid_t owner_pid = 0;
+      BalDomainLock *lock = bal_domain_lock_try (root, uuid, &owner_pid, &failure);
+      if (lock != NULL)
+        return lock;
+      if (!is_daemon (root, owner_pid) || g_get_monotonic_time () >= end_us || pause_once (cancel))
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return NULL;
+        }
+    }
 }

@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include "host-hook/cancel.h"
+
 #include <glib.h>
 #include <sys/types.h>
 
@@ -31,6 +33,16 @@ typedef struct _BalDomainLock BalDomainLock;
  * tell: in another pid namespace, or in the instant between the owner's two system calls. */
 BalDomainLock *
 bal_domain_lock_try (const char *root, const char *uuid, pid_t *owner_pid, GError **error);
+
+/* How long ballastd is waited for: after an arrival it gives back what the guest's agent holds,
+ * which takes it a second or two. */
+#define BAL_DOMAIN_LOCK_PATIENCE_MS 10000u
+
+/* The same for a program that somebody has just started: while ballastd of this host has the lock
+ * it waits, at most BAL_DOMAIN_LOCK_PATIENCE_MS and not once @cancel (may be NULL) is requested.
+ * Any other owner is no reason to wait. */
+BalDomainLock *
+bal_domain_lock_take (const char *root, const char *uuid, BalCancel *cancel, GError **error);
 void bal_domain_lock_free (BalDomainLock *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalDomainLock, bal_domain_lock_free)
 

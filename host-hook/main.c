@@ -20,8 +20,10 @@ static const Command commands[] = {
   {"plan", bal_cmd_plan, "print what a migration would release, and why"},
   {"release", bal_cmd_release, "release free memory now, for a migration by somebody else"},
   {"restore", bal_cmd_restore, "give a domain's memory back now"},
-  {"status", bal_cmd_status, "print what is released at the moment"},
+  {"status", bal_cmd_status, "print what is released, and the last automatic migrations"},
   {"recover", bal_cmd_recover, "finish what an interrupted ballast left behind"},
+  {"check-config", bal_cmd_check_config, "say whether the configuration is valid"},
+  {"retire", bal_cmd_retire, "give all back and take all marks off, before Ballast is removed"},
 };
 
 static const char *const exit_codes =
@@ -41,7 +43,7 @@ describe_commands (void)
   g_autoptr (GString) text = g_string_new ("Commands:\n");
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
-    g_string_append_printf (text, "  %-9s %s\n", commands[i].name, commands[i].help);
+    g_string_append_printf (text, "  %-12s %s\n", commands[i].name, commands[i].help);
   g_string_append (text, "\n`ballast COMMAND --help` shows a command's options.");
   return g_string_free (g_steal_pointer (&text), FALSE);
 }

@@ -230,7 +230,7 @@ take_lock (BalMigration *self, BalDomainLock **lock, char **problem, GError **er
 
   if (!self->source_local)
     return TRUE;
-  *lock = bal_domain_lock_try (self->job->root, self->uuid, NULL, &failure);
+  *lock = bal_domain_lock_take (self->job->root, self->uuid, self->job->cancel, &failure);
   if (g_error_matches (failure, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
     {
       g_propagate_error (error, g_steal_pointer (&failure));

@@ -26,22 +26,40 @@ bal_window_tag_is_in (const char *xml)
   return document && bal_window_tag_is_below (xmlDocGetRootElement (document));
 }
 
+static gboolean
+is_in (virDomainPtr domain, unsigned int affect)
+{
+  g_autofree char *tag =
+    virDomainGetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, BAL_WINDOW_TAG_URI, affect);
+
+  return tag != NULL;
+}
+
+static gboolean
+write_tag (virDomainPtr domain, const char *text, unsigned int affect, GError **error)
+{
+  if (virDomainSetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, text, BAL_WINDOW_TAG_KEY,
+                            BAL_WINDOW_TAG_URI, affect)
+      == 0)
+    return TRUE;
+  return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot write the metadata of domain \"%s\"",
+                              virDomainGetName (domain));
+}
+
 gboolean
 bal_window_tag_is_on (virDomainPtr domain)
 {
-  g_autofree char *tag = virDomainGetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT,
-                                               BAL_WINDOW_TAG_URI, VIR_DOMAIN_AFFECT_LIVE);
-
-  return tag != NULL;
+  return is_in (domain, VIR_DOMAIN_AFFECT_LIVE);
 }
 
 gboolean
 bal_window_tag_write (virDomainPtr domain, gboolean present, GError **error)
 {
-  if (virDomainSetMetadata (domain, VIR_DOMAIN_METADATA_ELEMENT, present ? "<window/>" : NULL,
-                            BAL_WINDOW_TAG_KEY, BAL_WINDOW_TAG_URI, VIR_DOMAIN_AFFECT_LIVE)
-      == 0)
-    return TRUE;
-  return bal_failure_libvirt (error, BAL_EXIT_FAILED, "Cannot write the metadata of domain \"%s\"",
-                              virDomainGetName (domain));
+  return write_tag (domain, present ? "<window/>" : NULL, VIR_DOMAIN_AFFECT_LIVE, error);
+}
+
+gboolean
+bal_window_tag_remove (virDomainPtr domain, unsigned int affect, GError **error)
+{
+  return !is_in (domain, affect) || write_tag (domain, NULL, affect, error);
 }

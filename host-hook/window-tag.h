@@ -27,6 +27,11 @@ gboolean bal_window_tag_is_below (const xmlNode *domain);
 /* TRUE when the live @domain carries it. */
 gboolean bal_window_tag_is_on (virDomainPtr domain);
 
+/* Takes it, where it is, out of the metadata that @affect names: VIR_DOMAIN_AFFECT_LIVE or
+ * VIR_DOMAIN_AFFECT_CONFIG (`virsh migrate --persistent` copies it into that). NB: waits half a
+ * minute while a job holds the domain. */
+gboolean bal_window_tag_remove (virDomainPtr domain, unsigned int affect, GError **error);
+
 /* Puts it into the live metadata, or takes it out. */
 gboolean bal_window_tag_write (virDomainPtr domain, gboolean present, GError **error);
 

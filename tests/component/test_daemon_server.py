@@ -2,6 +2,7 @@
 """The server of ballastd's local socket against clients that know its protocol, and those that do not."""
 
 import hashlib
+import json
 import os
 import resource
 import signal
@@ -44,6 +45,13 @@ def test_half_closed_client_is_answered(daemon):
         assert read_reply(connection)["return"]["domain"] == "later"
 
 
+def test_status_of_one_domain(daemon):
+    name = "vm \u00e4 \"1\" \\ \n\t\x01"
+    request = json.dumps({"execute": "status", "arguments": {"domain": name}}).encode() + b"\n"
+    assert daemon.ask(request)["return"]["domain"] == name
+    assert "domain" not in daemon.status()
+
+
 def test_handler_refuses(daemon):
     assert daemon.ask(hook_request("refuse"))["error"] == {"class": "Busy", "desc": "Four others wait already"}
 
@@ -51,6 +59,8 @@ def test_handler_refuses(daemon):
 @pytest.mark.parametrize("request_bytes, expected", [
     (b'{"execute": "stat"}\n', "CommandNotFound"),
     (b'{"execute": "status", "arguments": {"x": 1}}\n', "InvalidArgument"),
+    (b'{"execute": "status", "arguments": {"domain": 1}}\n', "InvalidArgument"),
+    (b'{"execute": "status", "arguments": {"domain": "' + b"x" * 1025 + b'"}}\n', "InvalidArgument"),
     (b'{"execute": "status", "more": 1}\n', "GenericError"),
     (b"hello\n", "GenericError"),
     (b'{"execute": "status"}\nmore', "GenericError"),
@@ -59,7 +69,7 @@ def test_handler_refuses(daemon):
     (hook_request(5), "InvalidArgument"),
     (hook_request("now", payload_bytes=3), "GenericError"),
     (b"x" * (1 << 17), "GenericError"),
-], ids=["command", "argument", "member", "no JSON", "too much", "hook argument", "missing", "type", "XML too long",
+], ids=["command", "argument", "domain's type", "domain too long", "member", "no JSON", "too much", "hook argument", "missing", "type", "XML too long",
         "no newline"])
 def test_bad_request_is_refused_with_a_sentence(daemon, request_bytes, expected):
     reply = daemon.ask(request_bytes)

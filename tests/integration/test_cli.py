@@ -18,7 +18,7 @@ from bed.host import ballast_program
 from failures import FREED_MIB, free_garbage
 from support import MIB, Memory, check_whole, held_bytes
 
-COMMANDS = ("migrate", "ranges", "plan", "release", "restore", "status", "recover")
+COMMANDS = ("migrate", "ranges", "plan", "release", "restore", "status", "recover", "check-config", "retire")
 
 USAGE, NOT_FOUND, BUSY = 2, 3, 4
 
@@ -91,6 +91,9 @@ BAD_COMMAND_LINES = {
     "plan of nothing": (("plan",), USAGE, "one domain"),
     "plan of two": (("plan", "cli", "off"), USAGE, "one domain"),
     "status of two": (("status", "cli", "off"), USAGE, "at most one domain"),
+    "retire of one": (("retire", "cli"), USAGE, "no domain"),
+    "no such configuration": (("check-config", "/nonexistent"), USAGE, "/nonexistent"),
+    "two configurations": (("check-config", "1", "2"), USAGE, "at most one file"),
     "no such libvirt": (("-c", "qemu+tcp://dst:1/system", "plan", "cli"), NOT_FOUND, "qemu+tcp://dst:1/system"),
     "nonsense for libvirt": (("-c", "nonsense://", "plan", "cli"), NOT_FOUND, "nonsense://"),
     "no such destination": (("migrate", "--live", "cli", "qemu+tcp://dst:1/system"), NOT_FOUND,
@@ -131,13 +134,22 @@ def test_bad_configuration(bed, target, case):
     text, word = BAD_CONFIGS[case]
     bed.src.write("/etc/ballast/ballast.conf", text)
     try:
-        for command in ("plan", "cli"), ("migrate", "--live", "cli", "qemu+tcp://dst/system"):
+        for command in ("plan", "cli"), ("migrate", "--live", "cli", "qemu+tcp://dst/system"), ("check-config",):
             result = bed.src.ballast(*command, check=False)
             check_refused(result, USAGE, "/etc/ballast/ballast.conf", word)
             assert "\x1b" not in result.stderr
     finally:
         os.unlink(bed.src.path("/etc/ballast/ballast.conf"))
     check_nothing_changed(bed, target)
+
+
+def test_check_config(bed, target):
+    assert bed.src.ballast("check-config").stdout == "/etc/ballast/ballast.conf: OK\n"
+    bed.src.write("/tmp/good.conf", "[memory]\nmin-gain-mib=64\n")
+    assert bed.src.ballast("check-config", "/tmp/good.conf").stdout == "/tmp/good.conf: OK\n"
+    bed.src.write("/tmp/bad.conf", "[memory]\nmin-gain-mib=some\n")
+    for arguments in ("check-config", "/tmp/bad.conf"), ("--config", "/tmp/bad.conf", "check-config"):
+        check_refused(bed.src.ballast(*arguments, check=False), USAGE, "/tmp/bad.conf", "min-gain-mib", '"some"')
 
 
 def test_libvirtd_down(bed, target):

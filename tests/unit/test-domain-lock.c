@@ -113,6 +113,71 @@ test_busy_in_one_process (TestRoot *root, gconstpointer user_data)
 }
 
 static void
+name_process (TestRoot *root, pid_t pid, const char *comm)
+{
+  g_autofree char *path = g_strdup_printf ("proc/%d/comm", (int)pid);
+  test_root_put (root, path, comm);
+}
+
+static gpointer
+stop_holder_later (gpointer data)
+{
+  g_usleep (300 * 1000);
+  stop_holder (GPOINTER_TO_INT (data));
+  return NULL;
+}
+
+static void
+test_take_waits_for_the_daemon (TestRoot *root, gconstpointer user_data)
+{
+  pid_t child = start_holder (root);
+  name_process (root, child, "ballastd\n");
+  GThread *thread = g_thread_new ("stop", stop_holder_later, GINT_TO_POINTER (child));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BalDomainLock) lock = bal_domain_lock_take (root->path, UUID, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (lock);
+  g_thread_join (thread);
+}
+
+static void
+assert_refused_at_once (TestRoot *root, BalCancel *cancel)
+{
+  gint64 began_us = g_get_monotonic_time ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BalDomainLock) lock = bal_domain_lock_take (root->path, UUID, cancel, &error);
+  g_assert_null (lock);
+  g_assert_error (error, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY);
+  g_assert_cmpint (g_get_monotonic_time () - began_us, <,
+                   BAL_DOMAIN_LOCK_PATIENCE_MS * G_TIME_SPAN_MILLISECOND / 2);
+}
+
+static void
+test_take_waits_for_nobody_else (TestRoot *root, gconstpointer user_data)
+{
+  static const char *const names[] = {"ballast\n", "ballastd2\n", "ballastd", ""};
+  pid_t child = start_holder (root);
+  assert_refused_at_once (root, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      name_process (root, child, names[i]);
+      assert_refused_at_once (root, NULL);
+    }
+  stop_holder (child);
+}
+
+static void
+test_take_is_cancelled (TestRoot *root, gconstpointer user_data)
+{
+  g_autoptr (BalCancel) cancel = bal_cancel_new_without_signals (NULL);
+  pid_t child = start_holder (root);
+  name_process (root, child, "ballastd\n");
+  bal_cancel_request (cancel);
+  assert_refused_at_once (root, cancel);
+  stop_holder (child);
+}
+
+static void
 test_file_stays (TestRoot *root, gconstpointer user_data)
 {
   g_autofree char *path = test_root_path (root, LOCK_FOLDER "/" UUID);
@@ -143,6 +208,9 @@ main (int argc, char **argv)
   TEST_ROOT_ADD ("/domain-lock/free-when-owner-dies", test_free_when_owner_dies);
   TEST_ROOT_ADD ("/domain-lock/free-after-free", test_free_after_free);
   TEST_ROOT_ADD ("/domain-lock/busy-in-one-process", test_busy_in_one_process);
+  TEST_ROOT_ADD ("/domain-lock/take/daemon", test_take_waits_for_the_daemon);
+  TEST_ROOT_ADD ("/domain-lock/take/others", test_take_waits_for_nobody_else);
+  TEST_ROOT_ADD ("/domain-lock/take/cancelled", test_take_is_cancelled);
   TEST_ROOT_ADD ("/domain-lock/file-stays", test_file_stays);
   TEST_ROOT_ADD ("/domain-lock/no-folder", test_no_folder);
   return g_test_run ();
