@@ -2,9 +2,12 @@
 #include "host-hook/daemon-link.h"
 
 #include <fcntl.h>
+#include <libvirt/libvirt-qemu.h>
+#include <string.h>
 
 #include "host-hook/connection.h"
 #include "host-hook/file-io.h"
+#include "protocol/codec.h"
 
 #define DRIVER_PID_FILE "/run/libvirt/qemu/driver.pid"
 #define RETRY_US (G_USEC_PER_SEC)
@@ -23,14 +26,24 @@ struct _BalLink
   gboolean stopped; /* the creator has freed it */
 };
 
+typedef enum
+{
+  NEWS_UP,
+  NEWS_DOWN,
+  NEWS_LIFECYCLE,
+  NEWS_LEAVING,
+  NEWS_FAILED,
+  NEWS_MIGRATED,
+} News;
+
 typedef struct
 {
   BalLink *link;
-  virConnectPtr connection; /* up; otherwise NULL */
-  char *uuid;               /* an event of a domain; otherwise NULL */
+  News news;
+  virConnectPtr connection; /* up */
+  char *uuid;               /* of the domain; otherwise NULL */
   int event;
   int detail;
-  gboolean has_migrated; /* then with figures, otherwise lifecycle */
   BalMigrationFigures figures;
 } Message;
 
@@ -62,17 +75,31 @@ deliver (gpointer data)
 {
   const Message *self = data;
   const BalLinkHandlers *handlers = self->link->handlers;
+  gpointer user_data = self->link->user_data;
 
   if (!handlers)
     return G_SOURCE_REMOVE;
-  if (self->has_migrated)
-    handlers->migrated (self->uuid, &self->figures, self->link->user_data);
-  else if (self->uuid)
-    handlers->lifecycle (self->uuid, self->event, self->detail, self->link->user_data);
-  else if (self->connection)
-    handlers->up (self->connection, self->link->user_data);
-  else
-    handlers->down (self->link->user_data);
+  switch (self->news)
+    {
+    case NEWS_UP:
+      handlers->up (self->connection, user_data);
+      break;
+    case NEWS_DOWN:
+      handlers->down (user_data);
+      break;
+    case NEWS_LIFECYCLE:
+      handlers->lifecycle (self->uuid, self->event, self->detail, user_data);
+      break;
+    case NEWS_LEAVING:
+      handlers->leaving (self->uuid, user_data);
+      break;
+    case NEWS_FAILED:
+      handlers->failed (self->uuid, user_data);
+      break;
+    case NEWS_MIGRATED:
+      handlers->migrated (self->uuid, &self->figures, user_data);
+      break;
+    }
   return G_SOURCE_REMOVE;
 }
 
@@ -87,14 +114,48 @@ tell (BalLink *self, Message contents)
   g_idle_add_full (G_PRIORITY_DEFAULT, deliver, message, message_free);
 }
 
-static int
-on_lifecycle (virConnectPtr connection, virDomainPtr domain, int event, int detail, void *data)
+static void
+tell_of (BalLink *self, virDomainPtr domain, Message message)
 {
   char uuid[VIR_UUID_STRING_BUFLEN];
 
-  if (virDomainGetUUIDString (domain, uuid) == 0)
-    tell (data, (Message){.uuid = g_strdup (uuid), .event = event, .detail = detail});
+  if (virDomainGetUUIDString (domain, uuid) < 0)
+    return;
+  message.uuid = g_strdup (uuid);
+  tell (self, message);
+}
+
+static int
+on_lifecycle (virConnectPtr connection, virDomainPtr domain, int event, int detail, void *data)
+{
+  tell_of (data, domain, (Message){.news = NEWS_LIFECYCLE, .event = event, .detail = detail});
   return 0;
+}
+
+/* On the source alone, each time that QEMU begins to go through the memory. */
+static void
+on_iteration (virConnectPtr connection, virDomainPtr domain, int iteration, void *data)
+{
+  tell_of (data, domain, (Message){.news = NEWS_LEAVING});
+}
+
+/* NB: QEMU has one such event for migrations, saved images and dumps, in and out. */
+static void
+on_qemu_migration (virConnectPtr connection,
+                   virDomainPtr domain,
+                   const char *event,
+                   long long seconds,
+                   unsigned int micros,
+                   const char *details,
+                   void *data)
+{
+  g_autoptr (JsonObject) object =
+    details ? bal_json_parse_line (details, strlen (details), NULL) : NULL;
+  const char *status =
+    object ? json_object_get_string_member_with_default (object, "status", NULL) : NULL;
+
+  if (g_strcmp0 (status, "failed") == 0 || g_strcmp0 (status, "cancelled") == 0)
+    tell_of (data, domain, (Message){.news = NEWS_FAILED});
 }
 
 /* 0 when it is not told. */
@@ -111,15 +172,13 @@ static void
 on_job_completed (
   virConnectPtr connection, virDomainPtr domain, virTypedParameterPtr parameters, int n, void *data)
 {
-  Message message = {.has_migrated = TRUE};
-  char uuid[VIR_UUID_STRING_BUFLEN];
+  Message message = {.news = NEWS_MIGRATED};
   int operation = 0, success = 1;
 
   if (virTypedParamsGetInt (parameters, n, VIR_DOMAIN_JOB_OPERATION, &operation) != 1
       || operation != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
       || (virTypedParamsGetBoolean (parameters, n, VIR_DOMAIN_JOB_SUCCESS, &success) == 1
-          && !success)
-      || virDomainGetUUIDString (domain, uuid) < 0)
+          && !success))
     return;
   message.figures = (BalMigrationFigures){
     .sent_bytes = get_figure (parameters, n, VIR_DOMAIN_JOB_DATA_PROCESSED),
@@ -128,8 +187,7 @@ on_job_completed (
     .downtime_ms = get_figure (parameters, n, VIR_DOMAIN_JOB_DOWNTIME),
   };
   message.figures.has_downtime = virTypedParamsGet (parameters, n, VIR_DOMAIN_JOB_DOWNTIME) != NULL;
-  message.uuid = g_strdup (uuid);
-  tell (data, message);
+  tell_of (data, domain, message);
 }
 
 static void
@@ -157,19 +215,42 @@ typedef struct
 
 static const Subscription subscriptions[] = {
   {VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK (on_lifecycle)},
+  {VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, VIR_DOMAIN_EVENT_CALLBACK (on_iteration)},
   {VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, VIR_DOMAIN_EVENT_CALLBACK (on_job_completed)},
 };
-#define N_SUBSCRIPTIONS G_N_ELEMENTS (subscriptions)
+
+/* And QEMU's own event, which is subscribed to otherwise. */
+#define QEMU_EVENT G_N_ELEMENTS (subscriptions)
+#define N_SUBSCRIPTIONS (G_N_ELEMENTS (subscriptions) + 1)
 
 /* An event that is registered keeps the connection alive: without this each reconnect leaks one.
  * All of them fail where there is nothing to undo. */
 static void
 unsubscribe (virConnectPtr connection, const int callback_ids[static N_SUBSCRIPTIONS])
 {
-  for (gsize i = 0; i < N_SUBSCRIPTIONS; i++)
+  for (gsize i = 0; i < QEMU_EVENT; i++)
     if (callback_ids[i] >= 0)
       virConnectDomainEventDeregisterAny (connection, callback_ids[i]);
+  if (callback_ids[QEMU_EVENT] >= 0)
+    virConnectDomainQemuMonitorEventDeregister (connection, callback_ids[QEMU_EVENT]);
   virConnectUnregisterCloseCallback (connection, on_close);
+}
+
+static int
+subscribe_to (BalLink *self, virConnectPtr connection, gsize which)
+{
+  int callback_id;
+
+  g_atomic_int_inc (&self->ref_count);
+  callback_id =
+    which == QEMU_EVENT
+      ? virConnectDomainQemuMonitorEventRegister (connection, NULL, "MIGRATION", on_qemu_migration,
+                                                  self, unref_data, 0)
+      : virConnectDomainEventRegisterAny (connection, NULL, subscriptions[which].event_id,
+                                          subscriptions[which].callback, self, unref_data);
+  if (callback_id < 0)
+    link_unref (self);
+  return callback_id;
 }
 
 static gboolean
@@ -185,14 +266,8 @@ subscribe (BalLink *self, virConnectPtr connection, int callback_ids[static N_SU
     }
   for (gsize i = 0; i < N_SUBSCRIPTIONS; i++)
     {
-      g_atomic_int_inc (&self->ref_count);
-      callback_ids[i] =
-        virConnectDomainEventRegisterAny (connection, NULL, subscriptions[i].event_id,
-                                          subscriptions[i].callback, self, unref_data);
-      if (callback_ids[i] >= 0)
-        continue;
-      link_unref (self);
-      ok = FALSE;
+      callback_ids[i] = subscribe_to (self, connection, i);
+      ok &= callback_ids[i] >= 0;
     }
   if (!ok)
     unsubscribe (connection, callback_ids);
@@ -245,9 +320,9 @@ stay_connected (BalLink *self)
   if (!connection || !subscribe (self, connection, callback_ids))
     return wait (self, FALSE);
   virConnectRef (connection);
-  tell (self, (Message){.connection = connection});
+  tell (self, (Message){.news = NEWS_UP, .connection = connection});
   go_on = wait (self, TRUE);
-  tell (self, (Message){0});
+  tell (self, (Message){.news = NEWS_DOWN});
   unsubscribe (connection, callback_ids);
   return go_on && wait (self, FALSE);
 }

@@ -22,6 +22,11 @@ typedef struct
   void (*down) (gpointer user_data);
   /* @event and @detail: virDomainEventType and what belongs to it. */
   void (*lifecycle) (const char *uuid, int event, int detail, gpointer user_data);
+  /* Memory flows in a migration away from here: told again and again. */
+  void (*leaving) (const char *uuid, gpointer user_data);
+  /* A migration, here or away, has failed or was cancelled; its job may last a moment yet. NB: may
+   * be a saved image or a dump. */
+  void (*failed) (const char *uuid, gpointer user_data);
   /* A migration away from here has succeeded. */
   void (*migrated) (const char *uuid, const BalMigrationFigures *figures, gpointer user_data);
 } BalLinkHandlers;

@@ -22,7 +22,7 @@
 
 /* The status file is only a sign: what it is, libvirt says. */
 static gboolean
-is_leaving (virDomainPtr domain)
+is_migrated_away (virDomainPtr domain)
 {
   virTypedParameterPtr parameters = NULL;
   int n = 0, type, operation = 0;
@@ -260,13 +260,14 @@ note_end (const BalDaemonRelease *self, const GError *failure)
 }
 
 gboolean
-bal_daemon_release_run (const BalDaemonRelease *self, GError **error)
+bal_daemon_release_run (const BalDaemonRelease *self, gboolean *is_leaving, GError **error)
 {
   g_autoptr (BalDomainLock) lock = NULL;
   g_autoptr (BalJournalEntry) earlier = NULL;
   GError *failure = NULL;
 
-  if (!is_leaving (self->domain))
+  *is_leaving = is_migrated_away (self->domain);
+  if (!*is_leaving)
     {
       note_nothing (self, BAL_RELEASER_NOBODY, "libvirt did not speak of a migration when asked");
       return TRUE;

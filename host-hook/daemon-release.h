@@ -29,6 +29,8 @@ typedef struct
   gpointer user_data;
 } BalDaemonRelease;
 
-gboolean bal_daemon_release_run (const BalDaemonRelease *self, GError **error);
+/* *@is_leaving: FALSE when libvirt, asked, does not migrate the domain; then nothing is done. */
+gboolean
+bal_daemon_release_run (const BalDaemonRelease *self, gboolean *is_leaving, GError **error);
 
 G_END_DECLS

@@ -130,6 +130,7 @@ run_release (gpointer data)
   BalTask *self = data;
   g_autoptr (virDomain) domain = virDomainLookupByUUIDString (self->host.connection, self->uuid);
   g_autoptr (GError) error = NULL;
+  gboolean is_leaving = FALSE;
   BalDaemonRelease order = {.job = &self->job,
                             .connection = self->host.connection,
                             .domain = domain,
@@ -138,9 +139,9 @@ run_release (gpointer data)
                             .released = on_released,
                             .user_data = self};
 
-  if (domain && !bal_daemon_release_run (&order, &error))
+  if (domain && !bal_daemon_release_run (&order, &is_leaving, &error))
     warn (error->message, self);
-  tell (self, BAL_EVENT_RELEASE_ENDED);
+  tell (self, is_leaving ? BAL_EVENT_RELEASE_ENDED : BAL_EVENT_NOT_LEAVING);
   task_unref (self);
   return NULL;
 }

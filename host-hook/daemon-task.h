@@ -33,7 +33,7 @@ typedef struct _BalTask BalTask;
 /* Called from the default main context. */
 typedef void (*BalTaskFunc) (BalTask *task, BalEvent event, gpointer user_data);
 
-/* Events: maybe BAL_EVENT_RELEASED; at the end BAL_EVENT_RELEASE_ENDED. */
+/* Events: maybe BAL_EVENT_RELEASED; at the end BAL_EVENT_RELEASE_ENDED or BAL_EVENT_NOT_LEAVING. */
 BalTask *
 bal_task_release (const BalTaskHost *host, const char *uuid, BalTaskFunc func, gpointer user_data);
 

@@ -244,6 +244,8 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
       domain->has_just_arrived = TRUE;
       step (domain, BAL_EVENT_ARRIVING);
     }
+  else if (event == VIR_DOMAIN_EVENT_STOPPED)
+    step (find_domain (self, uuid), BAL_EVENT_GONE);
   else if (event == VIR_DOMAIN_EVENT_RESUMED)
     {
       gboolean arrived = detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED;
@@ -252,6 +254,18 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
       domain->has_just_arrived |= arrived;
       step (domain, arrived ? BAL_EVENT_ARRIVED : BAL_EVENT_RESUMED);
     }
+}
+
+static void
+on_leaving (const char *uuid, gpointer user_data)
+{
+  step (find_domain (user_data, uuid), BAL_EVENT_LEAVING);
+}
+
+static void
+on_failed (const char *uuid, gpointer user_data)
+{
+  step (find_domain (user_data, uuid), BAL_EVENT_FAILED);
 }
 
 static void
@@ -371,6 +385,8 @@ bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GErr
   static const BalLinkHandlers handlers = {.up = on_up,
                                            .down = on_down,
                                            .lifecycle = on_lifecycle,
+                                           .leaving = on_leaving,
+                                           .failed = on_failed,
                                            .migrated = on_migrated};
   BalDaemon *self = g_new0 (BalDaemon, 1);
 

@@ -28,6 +28,7 @@ typedef enum
 {
   BAL_EVENT_LEAVING,       /* libvirt has begun to migrate it away from here */
   BAL_EVENT_STAYING,       /* no such job holds it any more: it goes on here */
+  BAL_EVENT_FAILED,        /* a migration of it has failed, but its job may last a moment yet */
   BAL_EVENT_GONE,          /* it is off, or elsewhere */
   BAL_EVENT_ARRIVING,      /* libvirt has begun to bring it here */
   BAL_EVENT_ARRIVED,       /* it runs here, having come from elsewhere */
@@ -35,6 +36,7 @@ typedef enum
   BAL_EVENT_ORPHANED,      /* the journal knows of a release that nobody is at work on */
   BAL_EVENT_RELEASED,      /* the release has what it is going to get */
   BAL_EVENT_RELEASE_ENDED, /* there is no release any more: stopped, lost, or nothing to do */
+  BAL_EVENT_NOT_LEAVING,   /* the same, as libvirt does not migrate it when asked */
   BAL_EVENT_RESTORED,      /* nothing is released any more */
   BAL_EVENT_NOT_RESTORED,  /* not now: it is paused, busy, or does not answer */
   BAL_EVENT_RETRY,         /* time to try again */

@@ -22,9 +22,14 @@ def remove_hook(host):
 
 
 class Daemon:
-    """ballastd on one host. stop_at: breakpoints where it stands still; config: keys of [memory]."""
+    """ballastd on one host.
 
-    def __init__(self, host, stop_at=(), config=()):
+    stop_at: breakpoints where it stands still
+    config: keys of [memory]
+    within: a command that runs it
+    """
+
+    def __init__(self, host, stop_at=(), config=(), within=()):
         self.host = host
         self._folder = tempfile.mkdtemp(prefix="ballastd.", dir=host.bed.shared)
         for name in stop_at:
@@ -33,8 +38,8 @@ class Daemon:
         with open(f"{self._folder}/ballast.conf", "w", encoding="ascii") as file:
             file.write("\n".join(["[memory]", *config]))
         with open(f"{self._folder}/log", "w", encoding="utf-8") as log:
-            self._process = host.popen([f"{build_dir()}/host-hook/ballastd", "--config", f"{self._folder}/ballast.conf"],
-                                       stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
+            self._process = host.popen([*within, f"{build_dir()}/host-hook/ballastd", "--config",
+                                        f"{self._folder}/ballast.conf"], stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
         self.wait_for_log("connected to libvirt")
 
     def log(self):

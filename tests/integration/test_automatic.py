@@ -113,6 +113,35 @@ def test_cancelled(bed, dirty, daemons):
     check_unharmed(guest, before, bed.src)
 
 
+# Runs a command that sees none of libvirt's status files, but the driver's and the guest's processes.
+WITHOUT_STATUS_FILES = ("unshare", "-m", "sh", "-c", "set -e; empty=$(mktemp -d -p /run); touch $empty/driver.pid; "
+                        "mount --bind /run/libvirt/qemu/driver.pid $empty/driver.pid; "
+                        "ln -s /proc/1/root/run/libvirt/qemu/hold.pid $empty; "
+                        "mount --rbind $empty /run/libvirt/qemu; exec \"$@\"", "-")
+
+
+def test_without_status_files(bed, dirty, daemon):
+    """Then libvirt's and QEMU's events have to do, though they come when memory flows."""
+    without = daemon(bed.src, within=WITHOUT_STATUS_FILES)
+    daemon(bed.dst)
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        without.wait_for_log("released")
+        running.wait_for_memory()
+        assert held_bytes(guest) > 100 * MIB
+        guest.host.virsh("domjobabort", guest.name)
+        assert running.finish()[0] != 0
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.src)
+    with PlainMigration(guest) as running:
+        running.wait_for_memory()
+        go_faster(guest)
+        assert running.finish()[0] == 0
+    guest.moved_to(bed.dst)
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.dst)
+
+
 def test_migrated_again_at_once(bed, dirty, daemons):
     """The next migration begins while what the cancelled one had released is being given back."""
     guest, before = dirty("hold")

@@ -71,6 +71,22 @@ test_nothing_to_release (void)
                  {BAL_EVENT_STAYING, BAL_ACTION_NONE, BAL_STATE_IDLE});
 }
 
+/* The status file told of something that libvirt knows nothing of: the next word of it counts. */
+static void
+test_not_leaving (void)
+{
+  ASSERT_COURSE (LEAVES, {BAL_EVENT_NOT_LEAVING, BAL_ACTION_NONE, BAL_STATE_IDLE}, LEAVES, JOB_ENDS,
+                 {BAL_EVENT_NOT_LEAVING, BAL_ACTION_RESTORE, BAL_STATE_RESTORING}, IS_WHOLE);
+}
+
+static void
+test_failure (void)
+{
+  ASSERT_COURSE (LEAVES, IS_RELEASED,
+                 {BAL_EVENT_FAILED, BAL_ACTION_STOP_RELEASE, BAL_STATE_RESTORING}, STOPPED,
+                 {BAL_EVENT_STAYING, BAL_ACTION_NONE, BAL_STATE_RESTORING}, IS_WHOLE);
+}
+
 static void
 test_hold_lost (void)
 {
@@ -128,11 +144,13 @@ test_one_task_at_a_time (void)
           BalEvent event = (BalEvent)g_rand_int_range (rand, 0, BAL_N_EVENTS);
 
           /* Events that only a task or a timer sends. */
-          if ((!releasing && (event == BAL_EVENT_RELEASED || event == BAL_EVENT_RELEASE_ENDED))
+          if ((!releasing
+               && (event == BAL_EVENT_RELEASED || event == BAL_EVENT_RELEASE_ENDED
+                   || event == BAL_EVENT_NOT_LEAVING))
               || (!restoring && (event == BAL_EVENT_RESTORED || event == BAL_EVENT_NOT_RESTORED))
               || (!waiting && event == BAL_EVENT_RETRY))
             continue;
-          releasing &= event != BAL_EVENT_RELEASE_ENDED;
+          releasing &= event != BAL_EVENT_RELEASE_ENDED && event != BAL_EVENT_NOT_LEAVING;
           restoring &= event != BAL_EVENT_RESTORED && event != BAL_EVENT_NOT_RESTORED;
           waiting &= event != BAL_EVENT_RETRY;
           switch (bal_state_step (&state, event))
@@ -170,6 +188,8 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-states/migration", test_migration);
   g_test_add_func ("/domain-states/over-before-it-was-released", test_over_before_it_was_released);
   g_test_add_func ("/domain-states/nothing-to-release", test_nothing_to_release);
+  g_test_add_func ("/domain-states/not-leaving", test_not_leaving);
+  g_test_add_func ("/domain-states/failure", test_failure);
   g_test_add_func ("/domain-states/hold-lost", test_hold_lost);
   g_test_add_func ("/domain-states/arrival", test_arrival);
   g_test_add_func ("/domain-states/paused-arrival", test_paused_arrival);
