@@ -51,7 +51,7 @@ def run_meson(folder, suite, totals, environment=None):
 
 
 def run_pytest(name, folder, totals, options, build_folder):
-    """The Python tests of one folder."""
+    """The Python tests of one folder or file."""
     result = os.path.join(build_folder, f"{name}.junit.xml")
     if os.path.exists(result):
         os.unlink(result)
@@ -94,6 +94,11 @@ def run_backports(totals, options):
     run_pytest("backports", "integration", totals, ["--bed-root=backports", *options.pytest], build("test"))
 
 
+def run_modular(totals, options):
+    run_pytest("modular", os.path.join("integration", "test_automatic.py"), totals,
+               ["--modular", *options.pytest], build("test"))
+
+
 # Layer: (function, part of the default run). Cheap ones first.
 LAYERS = {
     "unit": (run_unit, True),
@@ -101,6 +106,7 @@ LAYERS = {
     "component": (run_component, True),
     "integration": (run_integration, True),
     "backports": (run_backports, False),
+    "modular": (run_modular, False),
 }
 
 
@@ -108,7 +114,8 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("layers", nargs="*", metavar="LAYER",
                         help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
-                             "integration tests with libvirt and QEMU of bookworm-backports")
+                             "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
+                             "ballastd's with virtqemud instead of libvirtd")
     parser.add_argument("--full", action="store_true", help="run every layer")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")

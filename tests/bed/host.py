@@ -19,7 +19,7 @@ listen_tcp = 1
 listen_addr = "{address}"
 auth_tcp = "none"
 log_filters = "3:util 1:qemu.qemu_migration 2:qemu"
-log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
+log_outputs = "2:file:/var/log/libvirt/{daemon}.log"
 """
 
 _QEMU_CONF = """\
@@ -34,6 +34,11 @@ stdio_handler = "file"
 migration_address = "0.0.0.0"
 migration_host = "{address}"
 """
+
+
+# What runs on a host, the one that has QEMU's driver last. A proxy serves remote clients of modular daemons.
+_MONOLITHIC = (("libvirtd", "--daemon", "--listen"),)
+_MODULAR = (("virtproxyd", "--daemon"), ("virtqemud", "--daemon"))
 
 
 class BedError(Exception):
@@ -101,7 +106,8 @@ class Host:
         self.address = ADDRESSES[name]
         self.uri = f"qemu+tcp://{name}/system"
         self.init_pid = init_pid
-        self._libvirtd_arguments = ["libvirtd", "--daemon", "--listen"]
+        self._daemons = _MODULAR if bed.daemons_folder else _MONOLITHIC
+        self._libvirtd_pid_file = f"/run/{self._daemons[-1][0]}.pid"
 
     def __repr__(self):
         return f"<Host {self.name}>"
@@ -200,16 +206,24 @@ class Host:
     def configure(self):
         """Writes the daemons' configuration."""
         values = {"host_uuid": uuid.uuid4(), "address": self.address}
-        self.write("/etc/libvirt/libvirtd.conf", _LIBVIRTD_CONF.format(**values))
+        for daemon, *_ in self._daemons:
+            self.write(f"/etc/libvirt/{daemon}.conf", _LIBVIRTD_CONF.format(daemon=daemon, **values))
         self.write("/etc/libvirt/qemu.conf", _QEMU_CONF.format(**values))
 
     def start_libvirtd(self):
-        """Starts libvirtd; it answers when this returns."""
-        self.run(self._libvirtd_arguments, timeout=60)
+        """Starts libvirtd, or virtqemud in its place (as below); it answers when this returns."""
+        for daemon, *arguments in self._daemons:
+            is_proxy = daemon != self._daemons[-1][0]
+            if not (is_proxy and self.pid_of(f"/run/{daemon}.pid")):
+                self.run([os.path.join(self.bed.daemons_folder or "/usr/sbin", daemon), *arguments], timeout=60)
+
+    def libvirtd_pid(self):
+        """Its pid as the host sees it, or None."""
+        return self.pid_of(self._libvirtd_pid_file)
 
     def stop_libvirtd(self, sig=signal.SIGTERM):
         """Ends libvirtd and waits until it is gone. Guests stay."""
-        pid = self.pid_of("/run/libvirtd.pid")
+        pid = self.libvirtd_pid()
         if pid is None:
             return
         self.kill(pid, sig)
@@ -221,7 +235,7 @@ class Host:
 
     def ensure_libvirtd(self):
         """Starts libvirtd unless it runs."""
-        if self.pid_of("/run/libvirtd.pid") is None:
+        if self.libvirtd_pid() is None:
             self.start_libvirtd()
 
     def restart_libvirtd(self):

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import image, roots
+from . import image, modular, roots
 from .host import ADDRESSES, BedError, Host, agent_program, build_dir, wait_until
 
 LOCK_PATH = "/run/ballast-qemu.lock"
@@ -36,8 +36,10 @@ class Bed:
     guest_files: {path in the guests: bytes or file name here}, added to their initramfs
     """
 
-    def __init__(self, root="/", agent=None, guest_files=None):
+    def __init__(self, root="/", agent=None, guest_files=None, modular=False):
         self.root = roots.root_path(root)
+        self._modular = modular
+        self.daemons_folder = None
         self.agent = agent or agent_program()
         self.guest_files = dict(guest_files or {})
         self.guests = []
@@ -67,6 +69,8 @@ class Bed:
 
     def _start(self):
         self._base = image.base_image()
+        if self._modular:
+            self.daemons_folder = modular.daemons_folder()
         self._lock = _take_lock()
         self.dir = os.environ.get("BALLAST_BED_DIR")
         if self.dir:

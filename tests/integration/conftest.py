@@ -26,12 +26,13 @@ LOG_TAIL = 4000
 def pytest_addoption(parser):
     parser.addoption("--bed-root", default="/",
                      help="folder of a Debian whose libvirt and QEMU the hosts run (default: this machine's)")
+    parser.addoption("--modular", action="store_true", help="the hosts run virtqemud instead of libvirtd")
 
 
 @pytest.fixture(scope="session")
 def bed(request):
     """The two hosts."""
-    with Bed(root=request.config.getoption("--bed-root")) as running:
+    with Bed(root=request.config.getoption("--bed-root"), modular=request.config.getoption("--modular")) as running:
         yield running
 
 
