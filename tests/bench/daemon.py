@@ -153,7 +153,7 @@ class Domains:
 
 
 class Daemon:
-    """ballastd on the host, with its hook installed (libvirtd has to be restarted to see that)."""
+    """ballastd on the host."""
 
     def __init__(self, host):
         self.host = host
@@ -177,13 +177,16 @@ class Daemon:
         wait_until(lambda: len(self.program.threads()) <= self._threads, 60, "ballastd has nothing to do")
 
 
-def install_hook(host, present):
-    """Installed or not, as libvirtd will know once it is restarted."""
-    if present:
-        host.run(["install", "-D", f"{build_dir()}/host-hook/{os.path.basename(HOOK)}", HOOK])
-    else:
-        host.run(["rm", "-f", HOOK])
+def install_hook(host, program):
+    """`program` as libvirt's hook, or None: none. libvirtd is restarted to find out."""
+    host.run(["rm", "-f", HOOK])
+    if program:
+        host.run(["install", "-D", program, HOOK])
     host.restart_libvirtd()
+
+
+def hook_program():
+    return f"{build_dir()}/host-hook/{os.path.basename(HOOK)}"
 
 
 def used_since(before, program):
@@ -219,15 +222,16 @@ def hook_cost(host, runs, xml):
 
 
 def libvirt_cost(host, domain, rounds, runs):
-    """`virsh start` and `destroy` of a domain, with and without the hook in turn."""
+    """`virsh start` and `destroy` of a domain without a hook, with one that does nothing, and with ours, in turn."""
     virsh = "virsh -q -c qemu:///system"
     both = ["sh", "-c", f"{virsh} start {domain} && {virsh} destroy {domain}"]
-    times = {True: [], False: []}
-    for number in range(rounds):
-        for present in (True, False) if number % 2 else (False, True):
-            install_hook(host, present)
-            times[present] += timed(host, runs, both)
-    return {"with the hook": summary(times[True]), "without": summary(times[False])}
+    hooks = {"no hook": None, "/bin/true for a hook": "/bin/true", "the hook": hook_program()}
+    times = {what: [] for what in hooks}
+    for _ in range(rounds):
+        for what, program in hooks.items():
+            install_hook(host, program)
+            times[what] += timed(host, runs, both)
+    return {what: summary(of_one) for what, of_one in times.items()}
 
 
 def memory_line(what, memory):
@@ -252,7 +256,7 @@ def show(report):
     for what, times in report["hook"].items():
         print(time_line(f"hook: {what}", times))
     for what, times in report["start and destroy"].items():
-        print(time_line(f"virsh start and destroy, {what}", times))
+        print(time_line(f"start and destroy, {what}", times))
     rss = max(memory["rss-kib"] for memory in report["memory"].values())
     slowest = max(times["median-ms"] for times in report["hook"].values())
     print(f"\ngoals: {rss / 1024:.1f} of {RSS_GOAL_KIB / 1024:.0f} MiB resident; "
@@ -286,7 +290,7 @@ class Bench:
         counts = self.arguments
         running = range(counts.running)
         self.domains.define(counts.defined)
-        install_hook(self.host, True)
+        install_hook(self.host, hook_program())
         self.daemon = Daemon(self.host)
         self.note_memory(f"{counts.defined} defined")
         self.domains.start(running)
@@ -297,7 +301,7 @@ class Bench:
         self.hooks()
         self.report["start and destroy"] = libvirt_cost(self.host, self.domains.name(counts.running + 1),
                                                         counts.rounds, counts.cycles // counts.rounds)
-        self.note_memory(f"libvirtd restarted {2 * counts.rounds} times")
+        self.note_memory(f"libvirtd restarted {3 * counts.rounds} times")
 
     def cycles(self):
         """Starts and ends domains, those that ballastd has work with and the others."""
@@ -325,7 +329,7 @@ def main():
     parser.add_argument("--idle-s", type=int, default=60)
     parser.add_argument("--runs", type=int, default=50, help="of the hook (default %(default)s)")
     parser.add_argument("--cycles", type=int, default=50, help="starts and ends of a domain (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="with and without the hook (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="of start and destroy with and without the hook (default %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     arguments = parser.parse_args()
     with Bed() as bed:
