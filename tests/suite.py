@@ -87,14 +87,26 @@ def run_component(totals, options):
 
 
 def run_integration(totals, options):
-    run_pytest("integration", "integration", totals, options.pytest, build("test"))
+    run_pytest("integration", "integration", totals, [*long_option(options), *options.pytest], build("test"))
+
+
+def install(group):
+    """What only this layer needs."""
+    subprocess.run([os.path.join(TESTS, "install-deps"), group], check=True)
 
 
 def run_backports(totals, options):
-    run_pytest("backports", "integration", totals, ["--bed-root=backports", *options.pytest], build("test"))
+    install("backports")
+    run_pytest("backports", "integration", totals,
+               ["--bed-root=backports", *long_option(options), *options.pytest], build("test"))
+
+
+def long_option(options):
+    return ["--long"] if options.full else []
 
 
 def run_modular(totals, options):
+    install("modular")
     run_pytest("modular", os.path.join("integration", "test_automatic.py"), totals,
                ["--modular", *options.pytest], build("test"))
 
@@ -116,7 +128,7 @@ def parse(arguments):
                         help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
                              "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
                              "ballastd's with virtqemud instead of libvirtd")
-    parser.add_argument("--full", action="store_true", help="run every layer")
+    parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")
     options = parser.parse_args(arguments)

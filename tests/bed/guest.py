@@ -294,16 +294,22 @@ class Guest:
             self._line.close()
             self._line = None
 
-    def reboot(self):
-        """The guest reboots itself; it answers again when this returns."""
+    def reboot(self, reset=None):
+        """The guest reboots itself, or by reset(); it answers again when this returns."""
         before = self.boot_id()
+        if reset:
+            reset()
+        else:
+            self._reboot_itself()
+        wait_until(lambda: self._boot_id_or_none() not in (None, before), BOOT_TIMEOUT,
+                   f"guest {self.name} is up again")
+        self.canary_files = []
+
+    def _reboot_itself(self):
         try:
             self.shell("reboot -f", timeout=1)
         except GuestError:
             pass
-        wait_until(lambda: self._boot_id_or_none() not in (None, before), BOOT_TIMEOUT,
-                   f"guest {self.name} is up again")
-        self.canary_files = []
 
     def boot_id(self):
         """Differs from boot to boot."""

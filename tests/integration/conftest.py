@@ -27,6 +27,18 @@ def pytest_addoption(parser):
     parser.addoption("--bed-root", default="/",
                      help="folder of a Debian whose libvirt and QEMU the hosts run (default: this machine's)")
     parser.addoption("--modular", action="store_true", help="the hosts run virtqemud instead of libvirtd")
+    parser.addoption("--long", action="store_true", help="run the long tests, too")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: is not run without --long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long"):
+        return
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ballastd: plain `virsh migrate`, by whoever types it, goes without the guest's free memory."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,12 +9,13 @@ import tempfile
 
 import pytest
 
+from bed import GuestSpec
 from bed.host import wait_until
 
-from automatic import PlainMigration, wait_marked, wait_nothing_released
-from failures import FREED_MIB, check_unharmed, go_faster, hold_status
-from support import (MIB, PROTOCOL_BYTES, check_whole, held_bytes, journal_files, migrate, plain_migrate,
-                     sent_by, wait_nothing_held)
+from automatic import PlainMigration, check_settled, wait_marked, wait_nothing_released
+from failures import FREED_MIB, check_unharmed, free_garbage, hold_status
+from support import (MIB, PROTOCOL_BYTES, Memory, agent_connected, check_whole, held_bytes, journal_files, migrate,
+                     plain_migrate, sent_by, wait_nothing_held)
 
 HEADROOM_BYTES = 128 * MIB
 
@@ -53,8 +55,7 @@ def test_status_and_history(bed, dirty, daemons):
         assert migration["outcome"] == "running"
         assert re.search(rf"^  {guest.name} +released .* since ", bed.src.ballast("status").stdout, re.M)
         sent_before = sent_by(bed, bed.src)
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     guest.moved_to(bed.dst)
     wait_until(lambda: "sent-bytes" in asked(bed.src)["migrations"][0], 10, "libvirt's figures arrive")
 
@@ -77,13 +78,41 @@ def test_status_and_history(bed, dirty, daemons):
     check_unharmed(guest, before, bed.dst)
 
 
-def test_there_and_back(bed, dirty, daemons):
+@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.long)])
+def test_there_and_back(bed, dirty, daemons, times):
     guest, before = dirty("hold")
-    for _ in range(4):
+    for _ in range(times):
         wait_marked(guest)
         assert plain_migrate(bed, guest) < FREED_MIB * MIB * 2 // 3
         wait_nothing_released(bed, guest)
         check_whole(guest, before, FREED_MIB)
+
+
+@pytest.fixture
+def crossing(bed, boot, daemons):
+    """Two guests on each host that have freed memory, and what each has. `boot` destroys them."""
+    guests = [bed.guest(GuestSpec(name=f"crossing{n}")).start(host, wait=False)
+              for n, host in enumerate(2 * bed.hosts)]
+    for guest in guests:
+        guest.wait_ready()
+        wait_until(lambda: agent_connected(guest), 20, f"the agent of guest {guest.name} opens its channel")
+        free_garbage(guest)
+        wait_marked(guest)
+    return [(guest, Memory.of(guest)) for guest in guests]
+
+
+def test_two_out_and_two_in_at_once(bed, crossing):
+    sent = bed.wire_bytes()
+    with contextlib.ExitStack() as stack:
+        moves = [stack.enter_context(PlainMigration(guest)) for guest, _ in crossing]
+        for move in moves:
+            move.wait_for_hold()
+        for move in moves:
+            move.complete()
+    for before, now in zip(sent, bed.wire_bytes()):
+        assert now - before < 2 * FREED_MIB * MIB * 2 // 3
+    for guest, before in crossing:
+        check_settled(guest, before, bed.other(guest.host))
 
 
 def test_ballast_migrate_has_its_own_way(bed, dirty, daemons):
@@ -154,8 +183,7 @@ def test_migrated_again_at_once(bed, dirty, daemons):
         # It is looked at again; but what was held before is zeros, of which nothing is sent.
         daemons[0].wait_for_log("migrates plainly: too little", 30)
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     guest.moved_to(bed.dst)
     wait_nothing_released(bed, guest)
     check_unharmed(guest, before, bed.dst)
@@ -167,8 +195,7 @@ def test_guest_without_an_agent(bed, boot, daemons):
     with PlainMigration(guest) as running:
         daemons[0].wait_for_log("migrates plainly", 3)
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     guest.moved_to(bed.dst)
 
 
@@ -190,8 +217,7 @@ def test_destination_without_ballast(bed, dirty, daemon):
     wait_marked(guest)
     with PlainMigration(guest) as running:
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     guest.moved_to(bed.dst)
     wait_nothing_held(guest, 40)
     wait_nothing_released(bed, guest)
@@ -211,8 +237,7 @@ def test_killed_while_it_releases(bed, dirty, daemon, name, goes_on):
         killed.sigkill()
         daemon(bed.src).wait_for_log(goes_on)
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     assert sent_by(bed, bed.src) - wire < FREED_MIB * MIB * 2 // 3
     guest.moved_to(bed.dst)
     wait_nothing_released(bed, guest)
