@@ -3,9 +3,9 @@
 
 import time
 
-from automatic import WINDOW_TAG, PlainMigration, wait_marked
+from automatic import PlainMigration, wait_marked
 from failures import FREED_MIB
-from support import MIB, check_whole, held_bytes, journal_files, wait_nothing_held
+from support import MIB, WINDOW_TAG_URI, check_whole, held_bytes, journal_files, wait_nothing_held
 
 OTHER_TAG = "urn:x-ballast:vf:1"
 FAILED, BUSY = 1, 4
@@ -13,7 +13,7 @@ FAILED, BUSY = 1, 4
 
 def tags(guest, where):
     """Which of the two are in the domain's metadata; `where`: --live or --config."""
-    return {uri for uri in (WINDOW_TAG, OTHER_TAG)
+    return {uri for uri in (WINDOW_TAG_URI, OTHER_TAG)
             if guest.host.virsh("metadata", guest.name, uri, where, check=False).returncode == 0}
 
 
@@ -27,12 +27,12 @@ def test_nothing_is_left(bed, dirty, daemon):
     running = daemon(bed.src)
     wait_marked(guest)
     # So does `virsh migrate --persistent`, at the destination.
-    set_tag(guest, WINDOW_TAG, "ballast-window", "--config")
-    assert tags(guest, "--live") == tags(guest, "--config") == {WINDOW_TAG, OTHER_TAG}
+    set_tag(guest, WINDOW_TAG_URI, "ballast-window", "--config")
+    assert tags(guest, "--live") == tags(guest, "--config") == {WINDOW_TAG_URI, OTHER_TAG}
 
     refused = bed.src.ballast("retire", check=False)
     assert refused.returncode == BUSY and "stop it first" in refused.stderr
-    assert tags(guest, "--live") == tags(guest, "--config") == {WINDOW_TAG, OTHER_TAG}
+    assert tags(guest, "--live") == tags(guest, "--config") == {WINDOW_TAG_URI, OTHER_TAG}
 
     running.stop()
     bed.src.ballast("release", guest.name)
@@ -48,7 +48,7 @@ def test_nothing_is_left(bed, dirty, daemon):
 
 def test_busy_domain_is_left(bed, dirty):
     guest, before = dirty("hold")
-    set_tag(guest, WINDOW_TAG, "ballast-window", "--live", "--config")
+    set_tag(guest, WINDOW_TAG_URI, "ballast-window", "--live", "--config")
     with PlainMigration(guest) as running:
         running.wait_for_memory()
         began = time.monotonic()
@@ -58,7 +58,7 @@ def test_busy_domain_is_left(bed, dirty):
         assert f'"{guest.name}" is busy' in left.stderr and "still on domains" in left.stderr
         bed.src.virsh("domjobabort", guest.name)
         assert running.finish()[0] != 0
-    assert tags(guest, "--live") == {WINDOW_TAG}
+    assert tags(guest, "--live") == {WINDOW_TAG_URI}
     bed.src.ballast("retire")
     assert tags(guest, "--live") == tags(guest, "--config") == set()
     check_whole(guest, before, 0)
