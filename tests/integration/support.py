@@ -5,6 +5,8 @@ import base64
 import dataclasses
 import json
 
+import pytest
+
 from bed.guest import AGENT_CHANNEL
 from bed.host import wait_until
 
@@ -84,6 +86,13 @@ class Run:
     def released(self):
         """{mechanism: bytes}, those that released anything."""
         return {name: bytes_ for name, bytes_ in self.report["released"].items() if bytes_}
+
+
+def matrix(cases, usual):
+    """Parameters of a test, {id: values}: those that are not in `usual` run with --long alone."""
+    assert set(usual) <= set(cases)
+    return [pytest.param(*values, id=name, marks=() if name in usual else pytest.mark.long)
+            for name, values in cases.items()]
 
 
 def sent_by(bed, host):

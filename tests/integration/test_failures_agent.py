@@ -9,7 +9,7 @@ import pytest
 from bed.host import wait_until
 
 from failures import FREED_MIB, SLOW, Ballast, check_unharmed, go_faster, hold_status, migration, run
-from support import MIB, held_bytes
+from support import MIB, held_bytes, matrix
 
 # Each stage; those of one migration where one more death of the agent differs from none.
 AGENT_STAGES = [["planned", "journal-written"], ["holding"], ["released", "migrating"], ["transferring"],
@@ -37,7 +37,9 @@ def disturb_at(bed, guest, stages, disturb):
         return ballast.finish()
 
 
-@pytest.mark.parametrize("stages", AGENT_STAGES, ids="-".join)
+@pytest.mark.parametrize("stages", matrix({"-".join(stages): [stages] for stages in AGENT_STAGES},
+                                          ["planned-journal-written", "holding", "transferring",
+                                           "giving-back-given-back"]))
 def test_agent_killed(bed, dirty, stages):
     guest, before = dirty("hold")
     died = []
@@ -171,7 +173,7 @@ LIARS = {
 }
 
 
-@pytest.mark.parametrize("name", LIARS)
+@pytest.mark.parametrize("name", matrix({name: [name] for name in LIARS}, ["never", "too-much-at-once", "stale-sync"]))
 def test_agent_that_cannot_be_used(bed, dirty, name):
     guest, before = dirty("hold")
     fake_agent(guest, **LIARS[name])
@@ -200,7 +202,7 @@ def test_stale_replies_are_not_believed(bed, dirty):
     check_unharmed(guest, before, bed.dst, has_agent=False)
 
 
-@pytest.mark.parametrize("answer", [SILENCE, GARBAGE, FLOOD], ids=["never", "garbage", "too-much"])
+@pytest.mark.parametrize("answer", matrix({"never": [SILENCE], "garbage": [GARBAGE], "too-much": [FLOOD]}, ["never"]))
 def test_agent_that_fails_when_it_is_to_hold(bed, dirty, answer):
     guest, before = dirty("hold")
     fake_agent(guest, sync=GOOD_SYNC, info=reply(INFO), memory=reply(memory_info(400)),

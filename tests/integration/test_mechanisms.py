@@ -70,6 +70,7 @@ def test_guest_in_shared_memory(bed, boot):
     check_whole(guest, before, FREED_MIB)
 
 
+@pytest.mark.long
 def test_there_and_back_and_there_again(bed, boot):
     guest = boot(memory_mib=1024)
     before = dirty(guest)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from failures import FREED_MIB
-from support import MIB, Memory, agent_config, check_whole, has_tag, migrate, sizes, wait_nothing_held
+from support import MIB, Memory, agent_config, check_whole, has_tag, matrix, migrate, sizes, wait_nothing_held
 
 WAYS = {
     "direct": (),
@@ -30,9 +30,13 @@ def config(host, guest):
     return sizes(ElementTree.fromstring(result.stdout)) if guest.name in persistent else None
 
 
-@pytest.mark.parametrize("kind, way", [*(("hold", way) for way in WAYS), ("virtio-mem", "direct"),
-                                       ("virtio-mem", "persistent"), ("balloon", "p2p"), ("balloon", "tunnelled"),
-                                       ("balloon", "persistent")])
+CASES = [*(("hold", way) for way in WAYS), ("virtio-mem", "direct"), ("virtio-mem", "persistent"), ("balloon", "p2p"),
+         ("balloon", "tunnelled"), ("balloon", "persistent")]
+
+
+@pytest.mark.parametrize("kind, way", matrix({"-".join(case): case for case in CASES},
+                                             ["hold-direct", "hold-tunnelled", "hold-persistent",
+                                              "virtio-mem-persistent", "balloon-p2p"]))
 def test_way(bed, dirty, kind, way):
     guest, before = dirty(kind)
     defined = config(bed.src, guest)
@@ -53,9 +57,12 @@ def postcopy_events(host):
     return host.read("/var/log/libvirt/libvirtd.log").count('"data": {"status": "postcopy-active"}')
 
 
-@pytest.mark.parametrize("kind", ["hold", "virtio-mem"])
-@pytest.mark.parametrize("switch", [("--postcopy-after-precopy",), ("--timeout", "1", "--timeout-postcopy")],
-                         ids=lambda switch: switch[0].strip("-"))
+SWITCHES = [("--postcopy-after-precopy",), ("--timeout", "1", "--timeout-postcopy")]
+
+
+@pytest.mark.parametrize("switch, kind", matrix({f"{switch[0].strip('-')}-{kind}": (switch, kind) for switch in SWITCHES
+                                                 for kind in ("hold", "virtio-mem")},
+                                                ["postcopy-after-precopy-hold", "timeout-virtio-mem"]))
 def test_postcopy(bed, dirty, switch, kind):
     guest, _ = dirty(kind)
     guest.canary_start(24)
