@@ -35,12 +35,19 @@ class Daemon:
         for name in stop_at:
             with open(f"{self._folder}/{name}", "w", encoding="ascii"):
                 pass
-        with open(f"{self._folder}/ballast.conf", "w", encoding="ascii") as file:
-            file.write("\n".join(["[memory]", *config]))
+        self._configure(config)
         with open(f"{self._folder}/log", "w", encoding="utf-8") as log:
             self._process = host.popen([*within, f"{build_dir()}/host-hook/ballastd", "--config",
                                         f"{self._folder}/ballast.conf"], stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
         self.wait_for_log("connected to libvirt")
+
+    def _configure(self, config):
+        with open(f"{self._folder}/ballast.conf", "w", encoding="ascii") as file:
+            file.write("\n".join(["[memory]", *config]))
+
+    def reload(self, config):
+        self._configure(config)
+        self._process.send_signal(signal.SIGHUP)
 
     def log(self):
         with open(f"{self._folder}/log", encoding="utf-8") as log:

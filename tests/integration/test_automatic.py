@@ -164,11 +164,8 @@ def test_without_status_files(bed, dirty, daemon):
     check_unharmed(guest, before, bed.src)
     with PlainMigration(guest) as running:
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
-    guest.moved_to(bed.dst)
-    wait_nothing_released(bed, guest)
-    check_unharmed(guest, before, bed.dst)
+        running.complete()
+    check_settled(guest, before, bed.dst)
 
 
 def test_migrated_again_at_once(bed, dirty, daemons):
@@ -281,6 +278,21 @@ def test_hook_hangs(bed, dirty, daemons):
     assert wire < FREED_MIB * MIB * 2 // 3
     wait_nothing_released(bed, guest)
     check_whole(guest, before, FREED_MIB)
+
+
+def test_configuration_is_read_again(bed, dirty, daemon):
+    source = daemon(bed.src)
+    daemon(bed.dst)
+    source.reload(["window=2"])
+    source.wait_for_log("[memory] window: there is no such key; the configuration stays as it was")
+    source.reload(["min-gain-mib=1000"])
+    source.wait_for_log("the configuration was read again")
+    guest, before = dirty("hold")
+    with PlainMigration(guest) as running:
+        source.wait_for_log("migrates plainly: too little", 20)
+        running.wait_for_memory()
+        running.complete()
+    check_settled(guest, before, bed.dst)
 
 
 @pytest.mark.parametrize("job", ["save", "managedsave", "dump", "snapshot"])

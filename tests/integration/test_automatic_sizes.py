@@ -8,7 +8,7 @@ import pytest
 from bed.host import wait_until
 
 from automatic import PlainMigration, wait_marked, wait_nothing_released
-from failures import FREED_MIB, check_unharmed, go_faster
+from failures import FREED_MIB, check_unharmed
 from support import MIB, PROTOCOL_BYTES, Memory, check_whole, migrate, sent_by
 
 # The window is as long as it may be: under emulation a guest may take seconds to give memory up.
@@ -45,8 +45,7 @@ def test_released_before_memory_flows(bed, dirty, daemons):
         assert sent_by(bed, bed.src) - wire < MIB
         assert Memory.of(guest).total < before.total - 100 * MIB
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     wire = sent_by(bed, bed.src) - wire
     guest.moved_to(bed.dst)
     wait_nothing_released(bed, guest)
@@ -91,8 +90,7 @@ def test_destination_daemon_away(bed, dirty, daemons, daemon):
         wait_released(daemons[0])
         daemons[1].sigkill()
         running.wait_for_memory()
-        go_faster(guest)
-        assert running.finish()[0] == 0
+        running.complete()
     guest.moved_to(bed.dst)
     assert Memory.of(guest).total < before.total - 100 * MIB
     daemon(bed.dst, config=CLUSTER_WIDE)
