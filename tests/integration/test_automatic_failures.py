@@ -131,7 +131,7 @@ def test_cancelled_after_the_transfer(bed, dirty, daemons):
 def test_destination_libvirtd_dies_between_finish_and_confirm(bed, dirty, daemons, way):
     """Who drives the migration, virsh or the source's libvirtd, stands still meanwhile."""
     guest, before = dirty("hold")
-    libvirtd = bed.src.outer_pid(bed.src.pid_of("/run/libvirtd.pid"))
+    libvirtd = bed.src.outer_pid(bed.src.libvirtd_pid())
     with PlainMigration(guest, *way) as running:
         stop, go_on = running.stand_still, running.go_on
         if way:
@@ -206,7 +206,7 @@ def test_guest_that_arrives_paused(bed, dirty, daemons):
 
 @pytest.mark.parametrize("way", ["reboot", "reset"])
 def test_guest_reboots_in_the_transfer(bed, dirty, daemons, way):
-    """The reset is QEMU's: libvirt's own would wait for the migration to end."""
+    """The reset is QEMU's: libvirt's own fails after 30 s, as the migration's job holds the domain."""
     guest, before = dirty("hold")
     with PlainMigration(guest) as running:
         running.wait_for_hold()
