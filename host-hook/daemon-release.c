@@ -13,8 +13,12 @@
 #include <unistd.h>
 
 #define LEASE_INTERVAL_MS 2000
+#define LEASE_INTERVAL_MIN_MS 100
 #define LEASE_TIMEOUT_MS 1000
-#define IDLE_INTERVAL_MS 60000
+
+/* How often the job itself is asked for: the end of one that nobody told of must not keep memory
+ * away from the guest. */
+#define JOB_INTERVAL_MS 30000
 
 /* So long after its lease a hold is over wherever the guest runs; a guest that stands still cannot
  * tell. */
@@ -153,7 +157,7 @@ renew_lease (const BalDaemonRelease *self, BalAgentClient *agent, gint64 *answer
   return FALSE;
 }
 
-/* Until it is stopped, or the hold is over. */
+/* Until it is stopped, or the hold is over. NB: the lease is the guest's to tell. */
 static void
 keep_lease (const BalDaemonRelease *self, BalAgentClient *agent, guint64 lease_ms)
 {
@@ -162,7 +166,7 @@ keep_lease (const BalDaemonRelease *self, BalAgentClient *agent, guint64 lease_m
 
   if (lease_ms == 0)
     lease_ms = BAL_HOLD_LEASE_DEFAULT_MS;
-  interval_ms = (guint)MIN (LEASE_INTERVAL_MS, lease_ms / 3);
+  interval_ms = (guint)CLAMP (lease_ms / 3, LEASE_INTERVAL_MIN_MS, LEASE_INTERVAL_MS);
   silence_us = (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US;
   while (!bal_cancel_wait (self->job->cancel, interval_ms)
          && renew_lease (self, agent, &answered_us)
@@ -182,7 +186,7 @@ keep (const BalDaemonRelease *self,
   if (agent)
     keep_lease (self, agent, lease_ms);
   if (bal_journal_entry_changes_sizes (entry))
-    while (!bal_cancel_wait (self->job->cancel, IDLE_INTERVAL_MS))
+    while (!bal_cancel_wait (self->job->cancel, JOB_INTERVAL_MS) && is_migrated_away (self->domain))
       ;
 }
 
@@ -234,7 +238,9 @@ adopt_and_keep (const BalDaemonRelease *self, BalJournalEntry *entry, GError **e
 
   if (!agent && !bal_journal_entry_changes_sizes (entry))
     return bal_journal_remove (self->job->root, entry, error) && release_and_keep (self, error);
-  entry->stage = BAL_JOURNAL_MIGRATING;
+  /* NB: of a release that was cut off the sizes may be others than those that it wrote down. */
+  if (entry->stage != BAL_JOURNAL_RELEASING)
+    entry->stage = BAL_JOURNAL_MIGRATING;
   if (!bal_process_incarnation (self->job->root, getpid (), &entry->owner, error)
       || !bal_journal_save (self->job->root, entry, error))
     return FALSE;
