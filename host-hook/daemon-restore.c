@@ -86,7 +86,8 @@ settle_here (const BalDaemonRestore *self,
   if (!bal_recover_domain (recover, domain, &found, error)
       || (self->has_just_arrived && !settle_arrival (self, recover, domain, &found, error)))
     return FALSE;
-  if (self->job->config->cluster_wide && (found || self->has_just_arrived))
+  if (self->job->config->cluster_wide && self->job->config->use_qmp
+      && (found || self->has_just_arrived))
     mend_account (self, domain);
   if (found)
     bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "nothing of it is released any more");

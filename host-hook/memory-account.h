@@ -5,7 +5,7 @@
  * libvirt keeps one sum of boot RAM and virtio-mem, and moves it by the difference whenever a
  * device changes its size. A device that was resized behind libvirt's back, under a migration,
  * leaves the sum wrong at the destination, by as much as was released, until the balloon moves:
- * then libvirt adds it up anew. So the balloon is moved, by one page and back.
+ * then libvirt adds it up anew. So the balloon is moved, by one page and back, if it is empty.
  *
  * Failure: BAL_FAILURE with one sentence; the guest has its memory all the same.
  */
