@@ -66,13 +66,15 @@ wait_until_still (const BalSize *size, const BalSizeRecord *record, GError **err
   return bal_size_settle (size, record->set_kib, STILL_MS, NULL, NULL, NULL, &actual_kib, error);
 }
 
+/* What was changed by QMP libvirt does not know of: its own definition says what somebody wants. */
 static gboolean
 read_stand (const BalSize *size, const BalSizeRecord *record, BalSizeStand *stand, GError **error)
 {
+  BalSize defined = {.domain = size->domain, .alias = size->alias};
   guint64 requested_kib, actual_kib, maximum_kib;
 
   if (!bal_size_read_maximum (size, &maximum_kib, error)
-      || !bal_size_read (size, &requested_kib, &actual_kib, error))
+      || !bal_size_read (&defined, &requested_kib, &actual_kib, error))
     return FALSE;
   *stand = bal_size_judge (record, requested_kib, maximum_kib);
   return TRUE;
@@ -165,7 +167,7 @@ give_back_virtio_mem (const BalGiveBack *self,
   BalSize size = {.domain = self->domain, .alias = device->alias, .by_qmp = record->by_qmp};
   BalSizeRecord sizes = {.original_kib = device->original_kib,
                          .set_kib = device->set_kib,
-                         .between_is_ours = was_cut_off (record)};
+                         .between_is_ours = was_cut_off (record) && !record->by_qmp};
 
   return give_back_size (self, &size, &sizes, error);
 }
