@@ -50,7 +50,8 @@ typedef struct
   BalTask *task; /* at work, or NULL */
   guint retry_id;
   guint retry_s;
-  gboolean has_just_arrived;
+  gboolean is_unsettled;      /* has arrived, and no restore has begun since */
+  gboolean has_just_arrived;  /* a restore is to know of it, until one has succeeded */
   gboolean arrived_meanwhile; /* after the restore that is at work began */
   gboolean is_leaving;        /* by its status file, as last read */
 } Domain;
@@ -135,6 +136,8 @@ act (Domain *self, BalAction action)
       break;
     case BAL_ACTION_RESTORE:
       self->arrived_meanwhile = FALSE;
+      self->has_just_arrived |= self->is_unsettled;
+      self->is_unsettled = FALSE;
       if (host.connection)
         self->task =
           bal_task_restore (&host, self->uuid, self->has_just_arrived, on_task_event, self);
@@ -177,6 +180,9 @@ step (Domain *self, BalEvent event)
   action = bal_state_step (&self->state, event);
   if (self->state == BAL_STATE_IDLE && event == BAL_EVENT_RESTORED)
     action = begin_anew (self);
+  /* It arrived paused, say, and a migration of it away from here came to nothing. */
+  if (self->state == BAL_STATE_IDLE && self->is_unsettled && event != BAL_EVENT_GONE)
+    action = bal_state_step (&self->state, BAL_EVENT_ORPHANED);
   bal_book_note_state (self->daemon->book, self->uuid, self->state);
   act (self, action);
   if (self->state == BAL_STATE_IDLE)
@@ -218,17 +224,20 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
   bal_book_note_status (self->book, uuid, name, status);
 
   domain = find_domain (self, uuid);
-  if (self->is_first_look && self->config->cluster_wide && status->lacks_memory
-      && status->kind == BAL_STATUS_NO_JOB)
-    {
-      domain->has_just_arrived = TRUE;
-      step (domain, BAL_EVENT_ORPHANED);
-      return;
-    }
+  domain->is_unsettled |= self->is_first_look && self->config->cluster_wide && status->lacks_memory;
   domain->is_leaving = status->kind == BAL_STATUS_LEAVING;
   step (domain, status->kind == BAL_STATUS_LEAVING ? BAL_EVENT_LEAVING
                 : status->kind == BAL_STATUS_GONE  ? BAL_EVENT_GONE
                                                    : BAL_EVENT_STAYING);
+}
+
+/* NB: a saved image and a snapshot keep the sizes that the guest had, and the journal forgets them.
+ */
+static gboolean
+comes_from_elsewhere (int detail)
+{
+  return detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED || detail == VIR_DOMAIN_EVENT_STARTED_RESTORED
+         || detail == VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT;
 }
 
 static void
@@ -238,10 +247,10 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
   Domain *domain;
 
   bal_book_note_lifecycle (self->book, uuid, event, detail);
-  if (event == VIR_DOMAIN_EVENT_STARTED && detail == VIR_DOMAIN_EVENT_STARTED_MIGRATED)
+  if (event == VIR_DOMAIN_EVENT_STARTED && comes_from_elsewhere (detail))
     {
       domain = find_domain (self, uuid);
-      domain->has_just_arrived = TRUE;
+      domain->is_unsettled = TRUE;
       step (domain, BAL_EVENT_ARRIVING);
     }
   else if (event == VIR_DOMAIN_EVENT_STOPPED)
@@ -251,7 +260,7 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
       gboolean arrived = detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED;
 
       domain = find_domain (self, uuid);
-      domain->has_just_arrived |= arrived;
+      domain->is_unsettled |= arrived;
       step (domain, arrived ? BAL_EVENT_ARRIVED : BAL_EVENT_RESUMED);
     }
 }
@@ -289,6 +298,14 @@ sweep_entry (BalDaemon *self, const BalJournalEntry *entry)
 }
 
 static void
+look_afresh (BalDaemon *self)
+{
+  self->is_first_look = TRUE;
+  bal_status_folder_rescan (self->status);
+  self->is_first_look = FALSE;
+}
+
+static void
 watch_status (BalDaemon *self)
 {
   g_autoptr (GError) error = NULL;
@@ -298,12 +315,10 @@ watch_status (BalDaemon *self)
   if (self->status)
     return;
   self->status = bal_status_folder_new (self->root, on_status, self, &error);
-  self->is_first_look = TRUE;
   if (self->status)
-    bal_status_folder_rescan (self->status);
+    look_afresh (self);
   else
     bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s", error->message);
-  self->is_first_look = FALSE;
 }
 
 static gboolean
@@ -343,7 +358,7 @@ on_up (virConnectPtr connection, gpointer user_data)
   self->connection = connection;
   virConnectRef (connection);
   if (self->status)
-    bal_status_folder_rescan (self->status);
+    look_afresh (self);
   settle_missed_arrivals (self);
   on_sweep (self);
 }
