@@ -95,12 +95,11 @@ may_move (const BalDomainXml *xml, const Account *account)
   return bal_size_same (account->balloon_bytes / 1024, whole_bytes (xml) / 1024);
 }
 
-/* NB: the balloon is moved back whatever became of moving it; a page that somebody who died here
- * left in it comes back, too. */
+/* NB: the balloon is moved back whatever became of moving it. */
 static gboolean
 move_balloon (virDomainPtr domain, const BalDomainXml *xml, Account *account, GError **error)
 {
-  guint64 home_bytes = whole_bytes (xml);
+  guint64 home_bytes = account->balloon_bytes;
   guint64 away_bytes = home_bytes - PAGE_BYTES;
   gboolean moved = bal_qmp_balloon_set (domain, away_bytes, error)
                    && wait_for (domain, xml, away_bytes, MOVE_MS, account, error);
