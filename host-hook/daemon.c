@@ -4,21 +4,15 @@
 #include <unistd.h>
 
 #include "host-hook/daemon-book.h"
+#include "host-hook/daemon-domains.h"
 #include "host-hook/daemon-link.h"
 #include "host-hook/daemon-log.h"
 #include "host-hook/daemon-marks.h"
 #include "host-hook/daemon-server.h"
-#include "host-hook/daemon-task.h"
 #include "host-hook/daemon-window.h"
-#include "host-hook/domain-states.h"
 #include "host-hook/journal.h"
 #include "host-hook/recover.h"
 #include "host-hook/status-folder.h"
-
-/* A give-back that has to wait is tried again when something happens to the domain; if nothing is
- * seen to happen, after this time, and then twice and so on. */
-#define RETRY_MIN_S 5
-#define RETRY_MAX_S 60
 
 /* How often the journal is looked through for releases whose owner died. */
 #define SWEEP_S 15
@@ -31,9 +25,9 @@ struct _BalDaemon
   virConnectPtr connection; /* NULL: libvirt is away */
   BalStatusFolder *status;
   gboolean is_first_look; /* at domains that may have arrived while nobody looked */
-  GHashTable *domains;    /* uuid -> Domain; only those that are not idle */
-  GHashTable *uuids;      /* name -> uuid, of domains that have a status file */
-  GHashTable *marking;    /* uuids that the marks are at work on */
+  BalDomains *domains;
+  GHashTable *uuids;   /* name -> uuid, of domains that have a status file */
+  GHashTable *marking; /* uuids that the marks are at work on */
   BalMarks *marks;
   BalIncarnation me;
   guint sweep_id;
@@ -41,153 +35,6 @@ struct _BalDaemon
   BalDaemonServer *server;
   BalBook *book;
 };
-
-typedef struct
-{
-  BalDaemon *daemon;
-  char *uuid;
-  BalState state;
-  BalTask *task; /* at work, or NULL */
-  guint retry_id;
-  guint retry_s;
-  gboolean is_unsettled;      /* has arrived, and no restore has begun since */
-  gboolean has_just_arrived;  /* a restore is to know of it, until one has succeeded */
-  gboolean arrived_meanwhile; /* after the restore that is at work began */
-  gboolean is_leaving;        /* by its status file, as last read */
-} Domain;
-
-static void
-domain_free (gpointer data)
-{
-  Domain *self = data;
-
-  g_clear_handle_id (&self->retry_id, g_source_remove);
-  g_clear_pointer (&self->task, bal_task_free);
-  g_free (self->uuid);
-  g_free (self);
-}
-
-static Domain *
-find_domain (BalDaemon *self, const char *uuid)
-{
-  Domain *domain = g_hash_table_lookup (self->domains, uuid);
-
-  if (domain)
-    return domain;
-  domain = g_new0 (Domain, 1);
-  domain->daemon = self;
-  domain->uuid = g_strdup (uuid);
-  g_hash_table_insert (self->domains, domain->uuid, domain);
-  return domain;
-}
-
-static void step (Domain *self, BalEvent event);
-
-static void
-on_task_event (BalTask *task, BalEvent event, gpointer user_data)
-{
-  Domain *self = user_data;
-
-  if (event == BAL_EVENT_RELEASED || event == BAL_EVENT_RELEASE_ENDED)
-    bal_book_note_release (self->daemon->book, self->uuid, bal_task_result (task));
-  if (event != BAL_EVENT_RELEASED)
-    g_clear_pointer (&self->task, bal_task_free);
-  step (self, event);
-}
-
-static gboolean
-on_retry (gpointer user_data)
-{
-  Domain *self = user_data;
-
-  self->retry_id = 0;
-  step (self, BAL_EVENT_RETRY);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-wait_for_retry (Domain *self)
-{
-  self->retry_s = CLAMP (2 * self->retry_s, RETRY_MIN_S, RETRY_MAX_S);
-  g_clear_handle_id (&self->retry_id, g_source_remove);
-  self->retry_id = g_timeout_add_seconds (self->retry_s, on_retry, self);
-}
-
-static BalTaskHost
-task_host (const BalDaemon *self)
-{
-  return (BalTaskHost){.root = self->root, .config = self->config, .connection = self->connection};
-}
-
-static void
-act (Domain *self, BalAction action)
-{
-  BalTaskHost host = task_host (self->daemon);
-
-  switch (action)
-    {
-    case BAL_ACTION_NONE:
-      break;
-    case BAL_ACTION_RELEASE:
-      self->task = bal_task_release (&host, self->uuid, on_task_event, self);
-      break;
-    case BAL_ACTION_STOP_RELEASE:
-      bal_task_stop (self->task);
-      break;
-    case BAL_ACTION_RESTORE:
-      self->arrived_meanwhile = FALSE;
-      self->has_just_arrived |= self->is_unsettled;
-      self->is_unsettled = FALSE;
-      if (host.connection)
-        self->task =
-          bal_task_restore (&host, self->uuid, self->has_just_arrived, on_task_event, self);
-      else
-        wait_for_retry (self);
-      break;
-    case BAL_ACTION_WAIT:
-      wait_for_retry (self);
-      break;
-    }
-}
-
-/* What began while the last migration was being settled is not told of again. */
-static BalAction
-begin_anew (Domain *self)
-{
-  if (self->arrived_meanwhile)
-    return bal_state_step (&self->state, BAL_EVENT_ARRIVED);
-  if (self->is_leaving && self->daemon->connection)
-    return bal_state_step (&self->state, BAL_EVENT_LEAVING);
-  return BAL_ACTION_NONE;
-}
-
-/* NB: frees @self when it has become idle. */
-static void
-step (Domain *self, BalEvent event)
-{
-  BalAction action;
-
-  /* Without libvirt nothing can be begun. */
-  if (event == BAL_EVENT_LEAVING && self->state == BAL_STATE_IDLE && !self->daemon->connection)
-    event = BAL_EVENT_STAYING;
-  if (self->retry_id
-      && (event == BAL_EVENT_STAYING || event == BAL_EVENT_GONE || event == BAL_EVENT_ARRIVED))
-    {
-      g_clear_handle_id (&self->retry_id, g_source_remove);
-      event = BAL_EVENT_RETRY;
-    }
-  self->arrived_meanwhile |= event == BAL_EVENT_ARRIVED && self->state == BAL_STATE_RESTORING;
-  action = bal_state_step (&self->state, event);
-  if (self->state == BAL_STATE_IDLE && event == BAL_EVENT_RESTORED)
-    action = begin_anew (self);
-  /* It arrived paused, say, and a migration of it away from here came to nothing. */
-  if (self->state == BAL_STATE_IDLE && self->is_unsettled && event != BAL_EVENT_GONE)
-    action = bal_state_step (&self->state, BAL_EVENT_ORPHANED);
-  bal_book_note_state (self->daemon->book, self->uuid, self->state);
-  act (self, action);
-  if (self->state == BAL_STATE_IDLE)
-    g_hash_table_remove (self->daemon->domains, self->uuid);
-}
 
 static void
 mark (BalDaemon *self, const char *uuid)
@@ -211,7 +58,9 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
   BalDaemon *self = user_data;
   g_autofree char *uuid =
     g_strdup (status->uuid ? status->uuid : g_hash_table_lookup (self->uuids, name));
-  Domain *domain;
+  BalEvent event = status->kind == BAL_STATUS_LEAVING ? BAL_EVENT_LEAVING
+                   : status->kind == BAL_STATUS_GONE  ? BAL_EVENT_GONE
+                                                      : BAL_EVENT_STAYING;
 
   if (!uuid)
     return;
@@ -223,12 +72,10 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
     mark (self, uuid);
   bal_book_note_status (self->book, uuid, name, status);
 
-  domain = find_domain (self, uuid);
-  domain->is_unsettled |= self->is_first_look && self->config->cluster_wide && status->lacks_memory;
-  domain->is_leaving = status->kind == BAL_STATUS_LEAVING;
-  step (domain, status->kind == BAL_STATUS_LEAVING ? BAL_EVENT_LEAVING
-                : status->kind == BAL_STATUS_GONE  ? BAL_EVENT_GONE
-                                                   : BAL_EVENT_STAYING);
+  if (self->is_first_look && self->config->cluster_wide && status->lacks_memory)
+    bal_domains_tell_unsettled (self->domains, uuid, event);
+  else
+    bal_domains_tell (self->domains, uuid, event);
 }
 
 /* NB: a saved image and a snapshot keep the sizes that the guest had, and the journal forgets them.
@@ -244,37 +91,32 @@ static void
 on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
 {
   BalDaemon *self = user_data;
-  Domain *domain;
 
   bal_book_note_lifecycle (self->book, uuid, event, detail);
   if (event == VIR_DOMAIN_EVENT_STARTED && comes_from_elsewhere (detail))
-    {
-      domain = find_domain (self, uuid);
-      domain->is_unsettled = TRUE;
-      step (domain, BAL_EVENT_ARRIVING);
-    }
+    bal_domains_tell (self->domains, uuid, BAL_EVENT_ARRIVING);
   else if (event == VIR_DOMAIN_EVENT_STOPPED)
-    step (find_domain (self, uuid), BAL_EVENT_GONE);
+    bal_domains_tell (self->domains, uuid, BAL_EVENT_GONE);
   else if (event == VIR_DOMAIN_EVENT_RESUMED)
-    {
-      gboolean arrived = detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED;
-
-      domain = find_domain (self, uuid);
-      domain->is_unsettled |= arrived;
-      step (domain, arrived ? BAL_EVENT_ARRIVED : BAL_EVENT_RESUMED);
-    }
+    bal_domains_tell (self->domains, uuid,
+                      detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED ? BAL_EVENT_ARRIVED
+                                                                  : BAL_EVENT_RESUMED);
 }
 
 static void
 on_leaving (const char *uuid, gpointer user_data)
 {
-  step (find_domain (user_data, uuid), BAL_EVENT_LEAVING);
+  const BalDaemon *self = user_data;
+
+  bal_domains_tell (self->domains, uuid, BAL_EVENT_LEAVING);
 }
 
 static void
 on_failed (const char *uuid, gpointer user_data)
 {
-  step (find_domain (user_data, uuid), BAL_EVENT_FAILED);
+  const BalDaemon *self = user_data;
+
+  bal_domains_tell (self->domains, uuid, BAL_EVENT_FAILED);
 }
 
 static void
@@ -291,10 +133,10 @@ sweep_entry (BalDaemon *self, const BalJournalEntry *entry)
   gboolean is_ours = bal_incarnation_equal (&entry->owner, &self->me);
 
   /* What is ours and not at work was left where a file could not be removed. */
-  if (is_ours ? !g_hash_table_contains (self->domains, entry->uuid)
+  if (is_ours ? bal_domains_is_idle (self->domains, entry->uuid)
               : !bal_process_is_alive (self->root, &entry->owner)
                   && !bal_recover_is_for_others (self->config, entry))
-    step (find_domain (self, entry->uuid), BAL_EVENT_ORPHANED);
+    bal_domains_tell (self->domains, entry->uuid, BAL_EVENT_ORPHANED);
 }
 
 static void
@@ -339,16 +181,6 @@ on_sweep (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* Those that began to run while libvirt could not tell. */
-static void
-settle_missed_arrivals (BalDaemon *self)
-{
-  g_autoptr (GList) domains = g_hash_table_get_values (self->domains);
-
-  for (GList *at = domains; at; at = at->next)
-    step (at->data, BAL_EVENT_RESUMED);
-}
-
 static void
 on_up (virConnectPtr connection, gpointer user_data)
 {
@@ -357,9 +189,11 @@ on_up (virConnectPtr connection, gpointer user_data)
   bal_daemon_log (G_LOG_LEVEL_MESSAGE, NULL, "connected to libvirt");
   self->connection = connection;
   virConnectRef (connection);
+  bal_domains_set_connection (self->domains, connection);
   if (self->status)
     look_afresh (self);
-  settle_missed_arrivals (self);
+  /* Some may have begun to run while libvirt could not tell. */
+  bal_domains_tell_all (self->domains, BAL_EVENT_RESUMED);
   on_sweep (self);
 }
 
@@ -369,6 +203,7 @@ on_down (gpointer user_data)
   BalDaemon *self = user_data;
 
   bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "libvirt is away");
+  bal_domains_set_connection (self->domains, NULL);
   g_clear_pointer (&self->connection, virConnectClose);
 }
 
@@ -416,7 +251,7 @@ bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GErr
   self->book = bal_book_new ();
   self->root = g_strdup (root);
   self->config = config;
-  self->domains = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, domain_free);
+  self->domains = bal_domains_new (root, config, self->book);
   self->uuids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->marking = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->marks = bal_marks_new (on_marked, self);
@@ -429,6 +264,7 @@ void
 bal_daemon_set_config (BalDaemon *self, const BalConfig *config)
 {
   self->config = config;
+  bal_domains_set_config (self->domains, config);
   bal_windows_set_length (self->windows, config->window_ms);
 }
 
@@ -440,7 +276,7 @@ bal_daemon_free (BalDaemon *self)
   bal_daemon_server_free (self->server);
   g_clear_pointer (&self->status, bal_status_folder_free);
   bal_link_free (self->link);
-  g_hash_table_unref (self->domains);
+  bal_domains_free (self->domains);
   bal_book_free (self->book);
   g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->marking);
