@@ -12,7 +12,7 @@ bal_cmd_restore (BalCli *cli, char **words, GError **error)
   g_autoptr (virDomain) domain = NULL;
   g_autoptr (BalDomainLock) lock = NULL;
   char uuid[VIR_UUID_STRING_BUFLEN];
-  gboolean found = FALSE;
+  gboolean found = FALSE, resized = FALSE;
   BalRecover recover = {.is_local = TRUE};
 
   if (!bal_cli_open_domain (cli, USAGE, words, TRUE, &domain, error))
@@ -22,8 +22,10 @@ bal_cmd_restore (BalCli *cli, char **words, GError **error)
     return FALSE;
   recover.job = &cli->job;
   recover.connection = cli->connection;
-  if (!bal_recover_domain (&recover, domain, &found, error))
+  if (!bal_recover_domain (&recover, domain, &found, error)
+      || !bal_recover_defined_sizes (&recover, domain, &resized, error))
     return FALSE;
+  found |= resized;
   found |= bal_recover_held (&recover, domain, FALSE);
   bal_say (stdout,
            found ? "Domain \"%s\" has its memory back." : "Nothing of domain \"%s\" was released.",

@@ -5,6 +5,10 @@
 #include "host-hook/daemon-log.h"
 #include "host-hook/window-tag.h"
 
+/* `ballast migrate` takes the tag off and then calls libvirt, whose job keeps it off from there on.
+ */
+#define DELAY_MS 1000
+
 struct _BalMarks
 {
   GThreadPool *pool;
@@ -39,7 +43,7 @@ run_mark (gpointer data, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   if (domain && bal_domain_state (self->connection, self->uuid) == BAL_DOMAIN_RUNNING
-      && !bal_window_tag_write (domain, TRUE, &error))
+      && !bal_window_tag_is_on (domain) && !bal_window_tag_write (domain, TRUE, &error))
     bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "%s", error->message);
   g_idle_add (mark_done, self);
 }
@@ -55,6 +59,15 @@ bal_marks_new (BalMarkFunc func, gpointer user_data)
   return self;
 }
 
+static gboolean
+on_delay (gpointer data)
+{
+  Mark *self = data;
+
+  g_thread_pool_push (self->marks->pool, self, NULL);
+  return G_SOURCE_REMOVE;
+}
+
 void
 bal_marks_add (BalMarks *self, virConnectPtr connection, const char *uuid)
 {
@@ -62,5 +75,5 @@ bal_marks_add (BalMarks *self, virConnectPtr connection, const char *uuid)
 
   *mark = (Mark){.marks = self, .connection = connection, .uuid = g_strdup (uuid)};
   virConnectRef (connection);
-  g_thread_pool_push (self->pool, mark, NULL);
+  g_timeout_add (DELAY_MS, on_delay, mark);
 }

@@ -21,8 +21,8 @@ typedef void (*BalMarkFunc) (const char *uuid, gpointer user_data);
 
 BalMarks *bal_marks_new (BalMarkFunc func, gpointer user_data);
 
-/* Takes a reference of @connection. A domain that does not run, or that a job holds, is left out.
- */
+/* A second later. Takes a reference of @connection. A domain that does not run, or that a job
+ * holds, is left out. */
 void bal_marks_add (BalMarks *self, virConnectPtr connection, const char *uuid);
 
 G_END_DECLS

@@ -18,7 +18,7 @@
 
 /* How often the job itself is asked for: the end of one that nobody told of must not keep memory
  * away from the guest. */
-#define JOB_INTERVAL_MS 30000
+#define JOB_INTERVAL_US (30 * G_USEC_PER_SEC)
 
 /* So long after its lease a hold is over wherever the guest runs; a guest that stands still cannot
  * tell. */
@@ -157,24 +157,47 @@ renew_lease (const BalDaemonRelease *self, BalAgentClient *agent, gint64 *answer
   return FALSE;
 }
 
-/* Until it is stopped, or the hold is over. NB: the lease is the guest's to tell. */
+/* TRUE when it is time to end: stopped, or the job is over and nobody told. */
+static gboolean
+wait (const BalDaemonRelease *self, guint wait_ms, gint64 *asked_us)
+{
+  gint64 now_us;
+
+  if (bal_cancel_wait (self->job->cancel, wait_ms))
+    return TRUE;
+  now_us = g_get_monotonic_time ();
+  if (now_us - *asked_us < JOB_INTERVAL_US)
+    return FALSE;
+  *asked_us = now_us;
+  return !is_migrated_away (self->domain);
+}
+
+/* Until it is time to end, or the hold is over. NB: the lease is the guest's to tell. */
 static void
 keep_lease (const BalDaemonRelease *self, BalAgentClient *agent, guint64 lease_ms)
 {
   guint interval_ms;
-  gint64 silence_us, answered_us = g_get_monotonic_time ();
+  gint64 silence_us, asked_us = g_get_monotonic_time (), answered_us = asked_us;
 
   if (lease_ms == 0)
     lease_ms = BAL_HOLD_LEASE_DEFAULT_MS;
   interval_ms = (guint)CLAMP (lease_ms / 3, LEASE_INTERVAL_MIN_MS, LEASE_INTERVAL_MS);
   silence_us = (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US;
-  while (!bal_cancel_wait (self->job->cancel, interval_ms)
-         && renew_lease (self, agent, &answered_us)
+  while (!wait (self, interval_ms, &asked_us) && renew_lease (self, agent, &answered_us)
          && g_get_monotonic_time () - answered_us < silence_us)
     ;
 }
 
 /* Sizes do not come back by themselves: they are given back when the migration is over. */
+static void
+keep_sizes (const BalDaemonRelease *self)
+{
+  gint64 asked_us = g_get_monotonic_time ();
+
+  while (!wait (self, JOB_INTERVAL_US / 1000, &asked_us))
+    ;
+}
+
 static void
 keep (const BalDaemonRelease *self,
       const BalJournalEntry *entry,
@@ -186,8 +209,7 @@ keep (const BalDaemonRelease *self,
   if (agent)
     keep_lease (self, agent, lease_ms);
   if (bal_journal_entry_changes_sizes (entry))
-    while (!bal_cancel_wait (self->job->cancel, JOB_INTERVAL_MS) && is_migrated_away (self->domain))
-      ;
+    keep_sizes (self);
 }
 
 static void

@@ -5,16 +5,11 @@
 #include "host-hook/daemon-log.h"
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
-#include "host-hook/give-back.h"
 #include "host-hook/memory-account.h"
 #include "host-hook/recover.h"
-#include "host-hook/sizes.h"
 
 /* How long a job is waited for to end, without the domain's lock, before it is put off. */
 #define JOB_WAIT_MS 10000
-
-/* A guest that took no memory for so long does not just now. */
-#define STALL_MS 3000
 
 static gboolean
 put_off (GError **error)
@@ -22,35 +17,6 @@ put_off (GError **error)
   g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_RESTORED,
                "its memory is given back when it runs and no job holds it");
   return FALSE;
-}
-
-static gboolean
-ask_for_size (virDomainPtr domain, const BalVirtioMem *device, GError **error)
-{
-  BalSize size = {.domain = domain, .alias = device->alias};
-  guint64 actual_kib;
-
-  return bal_size_set (&size, device->requested_kib, error)
-         && bal_size_settle (&size, device->requested_kib, STALL_MS, NULL, NULL, NULL, &actual_kib,
-                             error);
-}
-
-/* A ballastd at the source resized virtio-mem devices behind libvirt, whose definition came here
- * with the sizes from before. To ask for what is asked for already changes nothing, and whoever
- * wrote a tag gives back himself. A guest that takes less than that may have had less. */
-static gboolean
-ask_for_defined_sizes (const BalDaemonRestore *self, virDomainPtr domain, GError **error)
-{
-  g_autoptr (BalJournalEntry) tag = NULL;
-  g_auto (BalDomainXml) xml = {0};
-
-  if (!bal_give_back_record_from_tag (self->job, domain, &tag, error)
-      || !bal_domain_read (domain, &xml, NULL, error))
-    return FALSE;
-  for (guint i = 0; !tag && i < xml.virtio_mem->len; i++)
-    if (!ask_for_size (domain, &g_array_index (xml.virtio_mem, BalVirtioMem, i), error))
-      return FALSE;
-  return TRUE;
 }
 
 /* After sizes were changed behind libvirt. A wrong account is not worth another try. */
@@ -65,14 +31,14 @@ mend_account (const BalDaemonRestore *self, virDomainPtr domain)
 
 /* A hold comes back at once, so it comes first. */
 static gboolean
-settle_arrival (const BalDaemonRestore *self,
-                const BalRecover *recover,
-                virDomainPtr domain,
-                gboolean *found,
-                GError **error)
+settle_arrival (const BalRecover *recover, virDomainPtr domain, gboolean *found, GError **error)
 {
-  *found |= bal_recover_held (recover, domain, TRUE);
-  return !self->job->config->cluster_wide || ask_for_defined_sizes (self, domain, error);
+  gboolean resized = FALSE;
+  gboolean held = bal_recover_held (recover, domain, TRUE);
+  gboolean ok = bal_recover_defined_sizes (recover, domain, &resized, error);
+
+  *found |= held || resized;
+  return ok;
 }
 
 static gboolean
@@ -84,7 +50,7 @@ settle_here (const BalDaemonRestore *self,
   gboolean found = FALSE;
 
   if (!bal_recover_domain (recover, domain, &found, error)
-      || (self->has_just_arrived && !settle_arrival (self, recover, domain, &found, error)))
+      || (self->has_just_arrived && !settle_arrival (recover, domain, &found, error)))
     return FALSE;
   if (self->job->config->cluster_wide && self->job->config->use_qmp
       && (found || self->has_just_arrived))

@@ -72,7 +72,7 @@ on_status (const char *name, const BalStatus *status, gpointer user_data)
     mark (self, uuid);
   bal_book_note_status (self->book, uuid, name, status);
 
-  if (self->is_first_look && self->config->cluster_wide && status->lacks_memory)
+  if (self->is_first_look && status->lacks_memory)
     bal_domains_tell_unsettled (self->domains, uuid, event);
   else
     bal_domains_tell (self->domains, uuid, event);

@@ -4,8 +4,12 @@
 #include "host-hook/failure.h"
 #include "host-hook/give-back.h"
 #include "host-hook/hold.h"
+#include "host-hook/sizes.h"
 
 #define JOB_POLL_MS 100
+
+/* A guest that took no memory for so long does not just now. */
+#define STALL_MS 3000
 
 /* After a migration the guest's agent answers within half a second of the resume. */
 #define AGENT_AFTER_RESUME_MS 5000
@@ -274,6 +278,39 @@ bal_recover_held (const BalRecover *self, virDomainPtr domain, gboolean has_just
                                       has_just_arrived ? AGENT_AFTER_RESUME_MS : timeout_ms, NULL);
   return agent && bal_agent_client_hold_status (agent, timeout_ms, &status, NULL)
          && status.state != BAL_HOLD_IDLE && bal_hold_return (self->job, agent, NULL);
+}
+
+static gboolean
+ask_for_size (virDomainPtr domain, const BalVirtioMem *device, gboolean *found, GError **error)
+{
+  BalSize size = {.domain = domain, .alias = device->alias};
+  guint64 actual_kib;
+
+  if (!bal_size_set (&size, device->requested_kib, error)
+      || !bal_size_settle (&size, device->requested_kib, STALL_MS, NULL, NULL, NULL, &actual_kib,
+                           error))
+    return FALSE;
+  *found |= actual_kib > device->current_kib;
+  return TRUE;
+}
+
+gboolean
+bal_recover_defined_sizes (const BalRecover *self,
+                           virDomainPtr domain,
+                           gboolean *found,
+                           GError **error)
+{
+  g_autoptr (BalJournalEntry) tag = NULL;
+  g_auto (BalDomainXml) xml = {0};
+
+  *found = FALSE;
+  if (!bal_give_back_record_from_tag (self->job, domain, &tag, error)
+      || !bal_domain_read (domain, &xml, NULL, error))
+    return FALSE;
+  for (guint i = 0; !tag && i < xml.virtio_mem->len; i++)
+    if (!ask_for_size (domain, &g_array_index (xml.virtio_mem, BalVirtioMem, i), found, error))
+      return FALSE;
+  return TRUE;
 }
 
 gboolean

@@ -51,6 +51,15 @@ gboolean bal_recover_is_for_others (const BalConfig *config, const BalJournalEnt
  * TRUE when it held something and has returned it. */
 gboolean bal_recover_held (const BalRecover *self, virDomainPtr domain, gboolean has_just_arrived);
 
+/* A ballastd at the source may have resized virtio-mem devices behind libvirt, whose definition
+ * came here with the sizes from before: asks for just those. To ask for what is asked for already
+ * changes nothing, and whoever wrote a tag gives back himself. A guest that takes less than that
+ * may have had less. *@found: it took some. */
+gboolean bal_recover_defined_sizes (const BalRecover *self,
+                                    virDomainPtr domain,
+                                    gboolean *found,
+                                    GError **error);
+
 /* Waits while a job holds the domain, at most @wait_ms, and tells where it stands then. */
 BalDomainState bal_recover_wait_for_job (virConnectPtr connection, const char *uuid, guint wait_ms);
 

@@ -3,6 +3,7 @@
 
 #include "host-hook/balloon-stats.h"
 #include "host-hook/connection.h"
+#include "host-hook/qmp.h"
 #include "host-hook/sizes.h"
 #include "host-hook/survey-gain.h"
 
@@ -120,8 +121,20 @@ ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_byte
   *rss_bytes = stats.rss_bytes;
 }
 
+/* libvirt does not follow what the guest has plugged while it migrates it. */
+static guint64
+plugged_kib (const BalSurveyRequest *request, const BalVirtioMem *device)
+{
+  BalQmpVirtioMem qmp;
+
+  if (!request->under_job || request->sizes_must_stay)
+    return device->current_kib;
+  return bal_qmp_virtio_mem (request->domain, device->alias, &qmp, NULL) ? qmp.plugged_bytes / 1024
+                                                                         : 0;
+}
+
 static void
-list_virtio_mem (BalSurvey *self)
+list_virtio_mem (const BalSurveyRequest *request, BalSurvey *self)
 {
   self->facts.virtio_mem = bal_virtio_mem_facts_new ();
   for (guint i = 0; i < self->xml.virtio_mem->len; i++)
@@ -129,7 +142,7 @@ list_virtio_mem (BalSurvey *self)
       const BalVirtioMem *device = &g_array_index (self->xml.virtio_mem, BalVirtioMem, i);
       BalVirtioMemFacts facts = {.alias = g_strdup (device->alias),
                                  .requested_kib = device->requested_kib,
-                                 .current_kib = device->current_kib,
+                                 .current_kib = plugged_kib (request, device),
                                  .block_kib = device->block_kib};
 
       g_array_append_val (self->facts.virtio_mem, facts);
@@ -167,7 +180,7 @@ bal_survey_take (const BalSurveyRequest *request, BalSurvey *out, GError **error
   if (!bal_domain_read (request->domain, &self.xml, &self.xml_text, error))
     return FALSE;
   take_basics (request, &self);
-  list_virtio_mem (&self);
+  list_virtio_mem (request, &self);
   if (self.facts.running && !self.facts.has_encryption)
     {
       if (request->source_local)
