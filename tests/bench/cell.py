@@ -110,9 +110,11 @@ def migrate_by_ballast(bed, guest, options, mechanisms, extra=()):
 
 
 @contextlib.contextmanager
-def ballastd(bed, mechanisms):
-    """ballastd and its hook on both hosts, for `mechanisms`."""
+def ballastd(bed, mechanisms, window_ms):
+    """ballastd and its hook on both hosts, for `mechanisms`; window_ms: None for its own."""
     config = ["mechanisms=" + mechanisms.replace(",", ";")]
+    if window_ms is not None:
+        config.append(f"window-ms={window_ms}")
     if "virtio-mem" in mechanisms:
         config.append("cluster-wide=yes")
     for host in bed.hosts:
@@ -127,17 +129,22 @@ def ballastd(bed, mechanisms):
             remove_hook(host)
 
 
-def migrate_automatically(bed, guest, options, mechanisms):
+def ways_of(mechanism):
+    """(virsh's options, mechanisms) of an automatic migration."""
+    _, *options, mechanisms = mechanism.split()
+    return options, mechanisms
+
+
+def migrate_automatically(bed, guest, options):
     """`virsh migrate` under ballastd; its time has the window and the release in it."""
     before = Memory.of(guest)
-    with ballastd(bed, mechanisms):
-        wait_until(lambda: has_window_tag(guest), 20, "ballastd marks the domain")
-        result = migrate_plainly(bed, guest, options)
-        guest.moved_to(bed.dst)
-        began = time.monotonic()
-        wait_until(lambda: held_bytes(guest) < MIB and Memory.of(guest).total >= before.total, 60,
-                   "the guest has its memory again")
-        wait_until(lambda: Memory.of(guest).sizes == before.sizes, 20, "libvirt's account is right")
+    wait_until(lambda: has_window_tag(guest), 20, "ballastd marks the domain")
+    result = migrate_plainly(bed, guest, options)
+    guest.moved_to(bed.dst)
+    began = time.monotonic()
+    wait_until(lambda: held_bytes(guest) < MIB and Memory.of(guest).total >= before.total, 60,
+               "the guest has its memory again")
+    wait_until(lambda: Memory.of(guest).sizes == before.sizes, 20, "libvirt's account is right")
     result.give_back_s = time.monotonic() - began
     return result
 
@@ -145,12 +152,11 @@ def migrate_automatically(bed, guest, options, mechanisms):
 def migrate_by(bed, guest, options, mechanism, extra):
     if mechanism == "plain":
         return migrate_plainly(bed, guest, options)
-    if mechanism.startswith(AUTOMATIC):
-        _, *more, mechanisms = mechanism.split()
-        result = migrate_automatically(bed, guest, [*options, *more], mechanisms)
-        result.mechanism = mechanism
-        return result
-    return migrate_by_ballast(bed, guest, options, mechanism, extra)
+    if not mechanism.startswith(AUTOMATIC):
+        return migrate_by_ballast(bed, guest, options, mechanism, extra)
+    result = migrate_automatically(bed, guest, [*options, *ways_of(mechanism)[0]])
+    result.mechanism = mechanism
+    return result
 
 
 def check_unharmed(guest, before, verify_mib):
@@ -168,13 +174,16 @@ def check_unharmed(guest, before, verify_mib):
 
 
 def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
-            bandwidth_mibps=GIGABIT_MIBPS, extra=()):
+            bandwidth_mibps=GIGABIT_MIBPS, extra=(), window_ms=None):
     """Boots a guest, lets it write and free `fill` MiB ("all", or 0 for none), migrates it with
     `mechanism` ("plain", ballast's --mechanisms, or AUTOMATIC with those) and checks it. Returns
     the Result."""
     guest = bed.guest(spec_for(mechanism, memory_mib, name))
     options = ["--live", "--unsafe", "--bandwidth", str(bandwidth_mibps)]
-    try:
+    daemons = (ballastd(bed, ways_of(mechanism)[1], window_ms) if mechanism.startswith(AUTOMATIC)
+               else contextlib.nullcontext())
+    with daemons, contextlib.ExitStack() as stack:
+        stack.callback(guest.destroy)
         guest.start(bed.src)
         guest.canary_start(16)
         if fill:
@@ -191,5 +200,3 @@ def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
         check_unharmed(guest, before, verify_mib if verify_mib is not None else
                        (fill if isinstance(fill, int) else memory_mib * 3 // 4))
         return result
-    finally:
-        guest.destroy()

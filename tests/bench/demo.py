@@ -44,6 +44,8 @@ def main():
     parser.add_argument("--fill", default=None, help="MiB to write and free, or \"all\" (default: three quarters)")
     parser.add_argument("--mechanisms", nargs="+", default=MECHANISMS[1:], metavar="LIST",
                         help="what to compare with a plain migration (default: %(default)s)")
+    parser.add_argument("--window-ms", type=int, default=None,
+                        help="how long automatic migrations wait for the release (default: ballastd's own)")
     arguments = parser.parse_args()
     fill = arguments.fill or arguments.memory_mib * 3 // 4
     fill = fill if fill == "all" else int(fill)
@@ -53,7 +55,8 @@ def main():
         for number, mechanism in enumerate(["plain"] + arguments.mechanisms):
             print(f"demo: {mechanism}: boot a {arguments.memory_mib} MiB guest, write and free {fill} MiB, "
                   "migrate at 1 Gbit/s, check", flush=True)
-            result = measure(bed, mechanism, f"demo{number}", arguments.memory_mib, fill)
+            result = measure(bed, mechanism, f"demo{number}", arguments.memory_mib, fill,
+                             window_ms=arguments.window_ms)
             for warning in result.warnings:
                 print(f"demo: warning: {warning}")
             results.append(result)
