@@ -72,18 +72,6 @@ typedef enum
   EARLIER_OTHERS, /* of which nothing is known, or that somebody else is going to come for */
 } Earlier;
 
-static gboolean
-is_of_this_process (const BalDaemonRelease *self, const BalJournalEntry *entry)
-{
-  g_autofree char *boot_id = bal_host_boot_id (self->job->root, NULL);
-  BalIncarnation now;
-
-  return g_strcmp0 (boot_id, entry->boot_id) == 0
-         && bal_process_find_qemu (self->job->root, virDomainGetName (self->domain), self->uuid,
-                                   &now, NULL)
-         && bal_incarnation_equal (&now, &entry->incarnation);
-}
-
 /* What the journal knows of this domain. We have its lock: no owner is at work. */
 static Earlier
 find_earlier (const BalDaemonRelease *self, BalJournalEntry **entry)
@@ -95,7 +83,7 @@ find_earlier (const BalDaemonRelease *self, BalJournalEntry **entry)
   if (items && items->len == 0)
     return EARLIER_NONE;
   if (!item || !item->entry || bal_recover_is_for_others (self->job->config, item->entry)
-      || !is_of_this_process (self, item->entry))
+      || !bal_recover_is_same_process (self->job, item->entry))
     return EARLIER_OTHERS;
   *entry = g_steal_pointer (&item->entry);
   return EARLIER_OURS;

@@ -85,14 +85,14 @@ settle_by_tag (const BalRecover *self,
   return !*found || give_back (self, domain, is_local, record, error);
 }
 
-static gboolean
-is_same_process (const BalRecover *self, const BalJournalEntry *entry)
+gboolean
+bal_recover_is_same_process (const BalJob *job, const BalJournalEntry *entry)
 {
-  g_autofree char *boot_id = bal_host_boot_id (self->job->root, NULL);
+  g_autofree char *boot_id = bal_host_boot_id (job->root, NULL);
   BalIncarnation now;
 
   return g_strcmp0 (boot_id, entry->boot_id) == 0
-         && bal_process_find_qemu (self->job->root, entry->domain_name, entry->uuid, &now, NULL)
+         && bal_process_find_qemu (job->root, entry->domain_name, entry->uuid, &now, NULL)
          && bal_incarnation_equal (&now, &entry->incarnation);
 }
 
@@ -104,7 +104,7 @@ settle_here (const BalRecover *self, const BalJournalEntry *entry, char **what, 
 
   if (!domain)
     return must_wait (error, entry, BAL_DOMAIN_UNKNOWN);
-  if (is_same_process (self, entry))
+  if (bal_recover_is_same_process (self->job, entry))
     {
       *what = g_strdup_printf ("Domain \"%s\" has its memory back", entry->domain_name);
       return give_back (self, domain, self->is_local, entry, error);

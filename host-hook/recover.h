@@ -42,6 +42,9 @@ bal_recover_journal (const BalRecover *self, const char *uuid, gboolean *found, 
 gboolean
 bal_recover_domain (const BalRecover *self, virDomainPtr domain, gboolean *found, GError **error);
 
+/* TRUE when the QEMU that memory was released of still runs here. */
+gboolean bal_recover_is_same_process (const BalJob *job, const BalJournalEntry *entry);
+
 /* TRUE when @entry is of a `ballast release`, which leaves it to somebody else's migration, and
  * that may still come: only one that nobody came for is taken back. */
 gboolean bal_recover_is_for_others (const BalConfig *config, const BalJournalEntry *entry);
