@@ -193,7 +193,7 @@ def test_guest_without_an_agent(bed, boot, daemons):
     """It is left alone at once: under the job that migrates it even a question may take half a minute."""
     guest = boot(agent=False)
     with PlainMigration(guest) as running:
-        daemons[0].wait_for_log("migrates plainly", 3)
+        daemons[0].wait_for_log("migrates plainly")
         running.wait_for_memory()
         running.complete()
     guest.moved_to(bed.dst)
