@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * VF netlink: a NIC (vf-settings.h) whose PFs are the kernel's, by rtnetlink (RTM_GETLINK and
+ * RTM_SETLINK's IFLA_VFINFO_LIST, as `ip link set PF vf N` does). Needs CAP_NET_ADMIN for setting.
+ *
+ * One attribute a message: the kernel applies a message's attributes in turn and stops at the first
+ * that the driver refuses, without saying which.
+ *
+ * Ownership: the object is the caller's and outlives the BalVfNic that it gives. Failure:
+ * BAL_VF_ERROR_HARDWARE when the driver says EOPNOTSUPP, EINVAL or ERANGE (igb says EINVAL to a
+ * minimum rate, and to any rate without a link), BAL_VF_ERROR_NETLINK else. NB: the kernel waits
+ * for no hardware longer than a driver's mailbox takes, some milliseconds.
+ */
+#pragma once
+
+#include "host-hook/vf-settings.h"
+
+G_BEGIN_DECLS
+
+typedef struct _BalVfNetlink BalVfNetlink;
+
+BalVfNetlink *bal_vf_netlink_new (GError **error);
+void bal_vf_netlink_free (BalVfNetlink *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalVfNetlink, bal_vf_netlink_free)
+
+BalVfNic bal_vf_netlink_nic (BalVfNetlink *self);
+
+G_END_DECLS
