@@ -82,6 +82,16 @@ is_better (const BalVfPf *a, const BalVfPf *b, const BalVfBook *book, int node, 
 
 /* --- refusals --- */
 
+static guint
+count_ours (const BalVfPf *pf, const BalVfBook *book)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < pf->vfs->len; i++)
+    n += bal_vf_book_find_vf (book, g_array_index (pf->vfs, BalVf, i).pci) != NULL ? 1 : 0;
+  return n;
+}
+
 static void
 append_reason (GString *text, const BalVfPf *pf, const BalVfBook *book, Verdict verdict)
 {
@@ -105,8 +115,11 @@ append_reason (GString *text, const BalVfPf *pf, const BalVfBook *book, Verdict 
                               bal_vf_residual_mbps (pf, book), pf->capacity_mbps);
       return;
     case NO_VF:
-      g_string_append_printf (text, "%s has no free VF (of %u, with %u Mbit/s left)", pf->netdev,
-                              pf->vfs->len, bal_vf_residual_mbps (pf, book));
+      g_string_append_printf (text,
+                              "%s has %u Mbit/s left but no VF (of %u, %u are handed out and the "
+                              "others in use otherwise)",
+                              pf->netdev, bal_vf_residual_mbps (pf, book), pf->vfs->len,
+                              count_ours (pf, book));
       return;
     case QUALIFIES:
     case NOT_ASKED:

@@ -39,6 +39,7 @@ bal_vf_action_name (BalVfActionKind kind)
 typedef struct
 {
   gboolean is_active; /* its domain */
+  gboolean is_busy;   /* its domain */
   gboolean has_it;    /* its domain has the VF */
   gboolean other_has; /* another domain has it */
   gboolean exists;    /* the VF */
@@ -73,6 +74,7 @@ gather (const BalVfEntry *entry,
       gboolean has = domain_has (domain, entry->vf_pci);
 
       facts.is_active |= is_own;
+      facts.is_busy |= is_own && domain->is_busy;
       facts.has_it |= is_own && has;
       facts.other_has |= !is_own && has;
     }
@@ -107,10 +109,12 @@ decide (const BalVfEntry *entry, const Facts *facts, BalVfActionKind *out)
 
   if (facts->other_has)
     return FALSE;
-  if (entry->state == BAL_VF_RELEASING && facts->has_it)
-    return take (BAL_VF_DETACH, out);
-  if (facts->has_it)
+  if (facts->has_it && entry->state != BAL_VF_RELEASING)
     return entry->state != BAL_VF_ATTACHED && take (BAL_VF_MARK_ATTACHED, out);
+  if (facts->is_busy)
+    return FALSE;
+  if (facts->has_it)
+    return take (BAL_VF_DETACH, out);
   if (facts->is_used)
     return FALSE;
   if (entry->state == BAL_VF_RELEASING)

@@ -148,7 +148,9 @@ test_vfs_in_use_are_not_offered (Case *self, gconstpointer data)
   assert_gets (self, -1, BAL_VF_POLICY_PACK, 3, 2);
   vf_of (self, 3, 2)->use = BAL_VF_OPEN;
   take (self, 2, 100, 3, 3);
-  REFUSED (self, BAL_VF_ERROR_REFUSED, "eth3 has no free VF (of 4, with 800 Mbit/s left)");
+  REFUSED (
+    self, BAL_VF_ERROR_REFUSED,
+    "eth3 has 800 Mbit/s left but no VF (of 4, 2 are handed out and the others in use otherwise)");
 }
 
 static void

@@ -178,6 +178,23 @@ test_earlier_boot (Case *self, gconstpointer data)
     }
 }
 
+/* While a migration holds the domain only what is so already is written down. */
+static void
+test_busy (Case *self, gconstpointer data)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      const Row *row = &rows[i];
+      gboolean is_own = strcmp (row->domain, RUNS) == 0 || strcmp (row->domain, HAS) == 0;
+      if (!is_own)
+        continue;
+      g_test_message ("row %u", i);
+      arrange (self, row);
+      ((BalVfDomain *)self->domains->pdata[0])->is_busy = TRUE;
+      assert_action (self, strcmp (row->expected, "mark-attached") == 0 ? row->expected : NOTHING);
+    }
+}
+
 /* The VF is no more. */
 static void
 test_vanished (Case *self, gconstpointer data)
@@ -219,6 +236,7 @@ main (int argc, char **argv)
   ADD ("/vf-reconcile/rows", test_rows);
   ADD ("/vf-reconcile/without-libvirt", test_without_libvirt);
   ADD ("/vf-reconcile/earlier-boot", test_earlier_boot);
+  ADD ("/vf-reconcile/busy", test_busy);
   ADD ("/vf-reconcile/vanished", test_vanished);
   ADD ("/vf-reconcile/order", test_order);
   return g_test_run ();
