@@ -124,15 +124,10 @@ conflict (GError **error, const BalVfEntry *entry, const char *what)
 }
 
 static gboolean
-check_bandwidth (const BalVfBook *self,
-                 const BalVfEntry *entry,
-                 const BalVfEntry *before,
-                 GError **error)
+check_bandwidth (const BalVfBook *self, const BalVfEntry *entry, GError **error)
 {
   guint64 taken = bal_vf_book_allocated_mbps (self, entry->pf_pci);
 
-  if (before != NULL && strcmp (before->pf_pci, entry->pf_pci) == 0)
-    taken -= before->request.bandwidth_mbps;
   if (taken + entry->request.bandwidth_mbps < entry->capacity_mbps)
     return TRUE;
   g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED,
@@ -199,7 +194,7 @@ bal_vf_book_check_put (const BalVfBook *self, const BalVfEntry *entry, GError **
     return TRUE;
   if (before == NULL && entry->state != BAL_VF_RESERVED)
     return conflict (error, entry, "was never reserved; nothing was changed");
-  return check_bandwidth (self, entry, before, error);
+  return check_bandwidth (self, entry, error);
 }
 
 gboolean

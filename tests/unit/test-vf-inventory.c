@@ -155,6 +155,8 @@ test_odd_devices (TestRoot *root, gconstpointer data)
   vf_tree_add_pf (root, 3, 1, 1000, 0);
   vf_tree_set_pf (root, 3, "net/eth1/phys_port_name", "pf0vf0");
   vf_tree_set_pf (root, 3, "net/eth3/phys_port_name", "p0");
+  vf_tree_set_pf (root, 3, "net/eth30/flags", "0x1003");
+  vf_tree_set_pf (root, 3, "net/eth31/flags", "0x1003");
   vf_tree_set_pf (root, 5, "sriov_totalvfs", "16");
   vf_tree_add_pf (root, 6, 1, 1000, 0);
   vf_tree_set_pf (root, 6, "sriov_totalvfs", "many");

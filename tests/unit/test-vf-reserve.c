@@ -137,7 +137,10 @@ test_second_look (Case *self, gconstpointer data)
 static void
 test_link_is_looked_at (Case *self, gconstpointer data)
 {
+  vf_tree_add_pf (&self->root, 4, 1, 2000, 0);
+  read_again (self);
   vf_tree_set_pf (&self->root, 3, "net/eth3/speed", "100");
+  g_assert_cmpstr (reserve_well (self, 2, 500)->pf_netdev, ==, "eth4");
   assert_refused (self, 1, 500, BAL_VF_ERROR_REFUSED);
   vf_tree_set_pf (&self->root, 3, "net/eth3/speed", "1000");
   read_again (self);
