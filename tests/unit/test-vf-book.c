@@ -270,7 +270,8 @@ test_json_refuses (void)
   g_autoptr (GList) names = json_object_get_members (object);
   for (GList *item = names; item != NULL; item = item->next)
     {
-      const char *name = item->data;
+      /* The list's own goes with the member. */
+      g_autofree char *name = g_strdup (item->data);
       g_autoptr (JsonNode) value = json_object_dup_member (object, name);
       g_autoptr (BalVfEntry) read = NULL;
       g_test_message ("%s", name);
