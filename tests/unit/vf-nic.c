@@ -27,10 +27,23 @@ vf_nic_vf (VfNic *self, guint index)
   return &g_array_index (self->vfs, BalVfSettings, index);
 }
 
+static gboolean
+is_dead (const VfNic *self)
+{
+  return self->dies_after != 0 && self->n_sets >= self->dies_after;
+}
+
 static GArray *
 nic_read (gpointer data, const char *pf_netdev, GError **error)
 {
-  return g_array_copy (((VfNic *)data)->vfs);
+  VfNic *self = data;
+
+  if (is_dead (self))
+    {
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NETLINK, "Cannot read %s", pf_netdev);
+      return NULL;
+    }
+  return g_array_copy (self->vfs);
 }
 
 static gboolean
@@ -72,9 +85,9 @@ nic_set (gpointer data,
 
   g_assert_cmpuint (which, !=, BAL_VF_SET_MIN_RATE);
   g_assert_cmpuint (index, <, self->vfs->len);
-  self->n_sets++;
-  if ((self->broken & which) != 0)
+  if (is_dead (self) || (self->broken & which) != 0)
     return fail (error, BAL_VF_ERROR_NETLINK, which);
+  self->n_sets++;
   if ((self->not_supported & which) != 0
       || (which == BAL_VF_SET_MAX_RATE && (self->not_supported & BAL_VF_SET_MIN_RATE) != 0
           && values->min_rate_mbps != 0))

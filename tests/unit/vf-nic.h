@@ -14,6 +14,7 @@ typedef struct
   guint broken;        /* fails without being a refusal */
   gboolean is_silent;  /* says that it did and did not */
   guint n_sets;        /* calls so far */
+  guint dies_after;    /* of so many sets nothing works any more; 0: never */
 } VfNic;
 
 /* @n_vfs VFs without MAC, spoofchk on, trust off. */
