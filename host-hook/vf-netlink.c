@@ -5,8 +5,11 @@
 
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
 #include <netlink/errno.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/sriov.h>
@@ -37,81 +40,144 @@ fail (GError **error, int result, const char *what, const char *pf_netdev)
 
 /* --- reading --- */
 
+/* All structures of these attributes begin with the VF's index. */
+static gconstpointer
+find_value (struct nlattr **attributes, int type, gsize size)
+{
+  struct nlattr *attribute = attributes[type];
+  return attribute != NULL && (gsize)nla_len (attribute) >= size ? nla_data (attribute) : NULL;
+}
+
 static BalVfSwitch
-to_switch (int result, guint32 value)
+to_switch (guint32 setting)
 {
-  /* A driver that does not know the setting reports all ones, or nothing. */
-  if (result < 0 || value > 1)
+  /* A driver that does not know the setting reports all ones. */
+  if (setting > 1)
     return BAL_VF_UNSET;
-  return value != 0 ? BAL_VF_ON : BAL_VF_OFF;
+  return setting != 0 ? BAL_VF_ON : BAL_VF_OFF;
 }
 
 static void
-read_mac (RtnlVf *vf, BalVfSettings *out)
+read_switches (struct nlattr **attributes, BalVfSettings *out)
 {
-  struct nl_addr *address;
+  const struct ifla_vf_trust *trust = find_value (attributes, IFLA_VF_TRUST, sizeof *trust);
+  const struct ifla_vf_spoofchk *spoofchk =
+    find_value (attributes, IFLA_VF_SPOOFCHK, sizeof *spoofchk);
+  const struct ifla_vf_link_state *state =
+    find_value (attributes, IFLA_VF_LINK_STATE, sizeof *state);
 
-  g_strlcpy (out->mac, BAL_VF_MAC_NONE, sizeof out->mac);
-  if (rtnl_link_vf_get_addr (vf, &address) < 0 || nl_addr_get_len (address) != ETH_ALEN)
+  if (trust != NULL)
+    out->trust = to_switch (trust->setting);
+  if (spoofchk != NULL)
+    out->spoofchk = to_switch (spoofchk->setting);
+  if (state != NULL && state->link_state <= IFLA_VF_LINK_STATE_DISABLE)
+    out->link_state = (BalVfLinkState)state->link_state;
+}
+
+static void
+read_numbers (struct nlattr **attributes, BalVfSettings *out)
+{
+  const struct ifla_vf_vlan *vlan = find_value (attributes, IFLA_VF_VLAN, sizeof *vlan);
+  const struct ifla_vf_rate *rate = find_value (attributes, IFLA_VF_RATE, sizeof *rate);
+
+  if (vlan != NULL)
+    out->vlan = vlan->vlan;
+  if (rate != NULL)
+    {
+      out->max_rate_mbps = rate->max_tx_rate;
+      out->min_rate_mbps = rate->min_tx_rate;
+    }
+}
+
+static void
+read_vf (struct nlattr *info, GArray *all)
+{
+  struct nlattr *attributes[IFLA_VF_MAX + 1];
+  BalVfSettings settings = {.link_state = BAL_VF_LINK_AUTO};
+
+  if (nla_parse_nested (attributes, IFLA_VF_MAX, info, NULL) < 0)
     return;
-  const guint8 *mac = nl_addr_get_binary_addr (address);
-  snprintf (out->mac, sizeof out->mac, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-            mac[3], mac[4], mac[5]);
+  /* Each VF has one. */
+  const struct ifla_vf_mac *mac = find_value (attributes, IFLA_VF_MAC, sizeof *mac);
+  if (mac == NULL || mac->vf > BAL_VF_COUNT_MAX)
+    return;
+  snprintf (settings.mac, sizeof settings.mac, "%02x:%02x:%02x:%02x:%02x:%02x", mac->mac[0],
+            mac->mac[1], mac->mac[2], mac->mac[3], mac->mac[4], mac->mac[5]);
+  read_numbers (attributes, &settings);
+  read_switches (attributes, &settings);
+  if (all->len <= mac->vf)
+    g_array_set_size (all, mac->vf + 1);
+  g_array_index (all, BalVfSettings, mac->vf) = settings;
 }
 
-static void
-read_vf (RtnlVf *vf, BalVfSettings *out)
+GArray *
+bal_vf_netlink_parse (struct nlmsghdr *answer)
 {
-  struct nl_vf_rate rate = {0};
-  nl_vf_vlans_t *vlans = NULL;
-  guint32 value = 0;
+  GArray *all = g_array_new (FALSE, TRUE, sizeof (BalVfSettings));
+  struct nlattr *list = nlmsg_find_attr (answer, sizeof (struct ifinfomsg), IFLA_VFINFO_LIST);
+  struct nlattr *info;
+  int left;
 
-  *out = (BalVfSettings){.link_state = BAL_VF_LINK_AUTO};
-  read_mac (vf, out);
-  if (rtnl_link_vf_get_vlans (vf, &vlans) == 0)
-    {
-      out->vlan = vlans->size > 0 ? vlans->vlans[0].vf_vlan : 0;
-      rtnl_link_vf_vlan_put (vlans);
-    }
-  if (rtnl_link_vf_get_rate (vf, &rate) == 0)
-    {
-      out->max_rate_mbps = rate.api == RTNL_LINK_VF_RATE_API_NEW ? rate.max_tx_rate : rate.rate;
-      out->min_rate_mbps = rate.api == RTNL_LINK_VF_RATE_API_NEW ? rate.min_tx_rate : 0;
-    }
-  out->trust = to_switch (rtnl_link_vf_get_trust (vf, &value), value);
-  out->spoofchk = to_switch (rtnl_link_vf_get_spoofchk (vf, &value), value);
-  if (rtnl_link_vf_get_linkstate (vf, &value) == 0 && value <= IFLA_VF_LINK_STATE_DISABLE)
-    out->link_state = (BalVfLinkState)value;
+  if (list == NULL)
+    return all;
+  nla_for_each_nested (info, list, left) if (nla_type (info) == IFLA_VF_INFO) read_vf (info, all);
+  return all;
+}
+
+static int
+take_answer (struct nl_msg *message, void *data)
+{
+  GArray **out = data;
+
+  g_clear_pointer (out, g_array_unref);
+  *out = bal_vf_netlink_parse (nlmsg_hdr (message));
+  return NL_OK;
+}
+
+static int
+send_question (BalVfNetlink *self, const char *pf_netdev)
+{
+  struct ifinfomsg head = {.ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex (pf_netdev)};
+  struct nl_msg *message = nlmsg_alloc_simple (RTM_GETLINK, 0);
+  int result = -NLE_NODEV;
+
+  if (head.ifi_index != 0)
+    result = nlmsg_append (message, &head, sizeof head, NLMSG_ALIGNTO);
+  if (result == 0)
+    result = nla_put_u32 (message, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS);
+  if (result == 0)
+    result = nl_send_auto (self->socket, message);
+  nlmsg_free (message);
+  return MIN (result, 0);
+}
+
+static int
+receive_answer (BalVfNetlink *self, GArray **out)
+{
+  struct nl_cb *callbacks = nl_cb_alloc (NL_CB_DEFAULT);
+
+  nl_cb_set (callbacks, NL_CB_VALID, NL_CB_CUSTOM, take_answer, out);
+  int result = nl_recvmsgs (self->socket, callbacks);
+  nl_cb_put (callbacks);
+  /* An error is its own acknowledgement. */
+  return result < 0 ? result : nl_wait_for_ack (self->socket);
 }
 
 static GArray *
 netlink_read (gpointer data, const char *pf_netdev, GError **error)
 {
   BalVfNetlink *self = data;
-  g_autoptr (RtnlLink) link = NULL;
-  guint32 n_vfs = 0;
-  int result = rtnl_link_get_kernel (self->socket, 0, pf_netdev, &link);
+  g_autoptr (GArray) all = NULL;
+  int result = send_question (self, pf_netdev);
 
-  if (result < 0)
-    {
-      fail (error, result, "Cannot read the VF settings", pf_netdev);
-      return NULL;
-    }
-  GArray *all = g_array_new (FALSE, TRUE, sizeof (BalVfSettings));
-  if (rtnl_link_get_num_vf (link, &n_vfs) < 0)
-    return all;
-  for (guint32 i = 0; i < n_vfs; i++)
-    {
-      RtnlVf *vf = rtnl_link_vf_get (link, i);
-      BalVfSettings settings;
-
-      if (vf == NULL)
-        break;
-      read_vf (vf, &settings);
-      rtnl_link_vf_put (vf);
-      g_array_append_val (all, settings);
-    }
-  return all;
+  if (result == 0)
+    result = receive_answer (self, &all);
+  if (result == 0 && all == NULL)
+    result = -NLE_MSGTYPE_NOSUPPORT;
+  if (result == 0)
+    return g_steal_pointer (&all);
+  fail (error, result, "Cannot read the VF settings", pf_netdev);
+  return NULL;
 }
 
 /* --- setting --- */

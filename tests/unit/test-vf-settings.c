@@ -4,6 +4,10 @@
 #include "host-hook/vf-error.h"
 #include "host-hook/vf-netlink.h"
 
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <string.h>
 
 #define MAC "52:54:00:00:00:01"
@@ -244,6 +248,66 @@ test_netlink (void)
     }
 }
 
+/* VF 1 with all, VF 0 with its MAC alone and what cannot be, in the kernel's order of old: from the
+ * highest. */
+static struct nl_msg *
+build_answer (void)
+{
+  struct ifinfomsg head = {.ifi_index = 1};
+  struct ifla_vf_mac mac = {.vf = 1, .mac = {0x52, 0x54, 0, 0, 0, 0xab}};
+  struct ifla_vf_vlan vlan = {.vf = 1, .vlan = 100};
+  struct ifla_vf_rate rate = {.vf = 1, .min_tx_rate = 300, .max_tx_rate = 500};
+  struct ifla_vf_spoofchk spoofchk = {.vf = 1, .setting = 0};
+  struct ifla_vf_trust trust = {.vf = 1, .setting = 1};
+  struct ifla_vf_link_state state = {.vf = 1, .link_state = IFLA_VF_LINK_STATE_DISABLE};
+  struct nl_msg *message = nlmsg_alloc_simple (RTM_NEWLINK, 0);
+
+  nlmsg_append (message, &head, sizeof head, NLMSG_ALIGNTO);
+  struct nlattr *list = nla_nest_start (message, IFLA_VFINFO_LIST);
+  struct nlattr *info = nla_nest_start (message, IFLA_VF_INFO);
+  nla_put (message, IFLA_VF_MAC, sizeof mac, &mac);
+  nla_put (message, IFLA_VF_VLAN, sizeof vlan, &vlan);
+  nla_put (message, IFLA_VF_RATE, sizeof rate, &rate);
+  nla_put (message, IFLA_VF_SPOOFCHK, sizeof spoofchk, &spoofchk);
+  nla_put (message, IFLA_VF_TRUST, sizeof trust, &trust);
+  nla_put (message, IFLA_VF_LINK_STATE, sizeof state, &state);
+  nla_nest_end (message, info);
+
+  mac.vf = 0;
+  trust.setting = G_MAXUINT32;
+  info = nla_nest_start (message, IFLA_VF_INFO);
+  nla_put (message, IFLA_VF_MAC, sizeof mac, &mac);
+  nla_put (message, IFLA_VF_RATE, 4, &rate);
+  nla_put (message, IFLA_VF_TRUST, sizeof trust, &trust);
+  nla_nest_end (message, info);
+  nla_nest_end (message, list);
+  return message;
+}
+
+static void
+test_netlink_answer (void)
+{
+  struct nl_msg *message = build_answer ();
+  g_autoptr (GArray) all = bal_vf_netlink_parse (nlmsg_hdr (message));
+
+  nlmsg_free (message);
+  g_assert_cmpuint (all->len, ==, 2);
+  const BalVfSettings *vf = &g_array_index (all, BalVfSettings, 1);
+  g_assert_cmpstr (vf->mac, ==, "52:54:00:00:00:ab");
+  g_assert_cmpuint (vf->vlan, ==, 100);
+  g_assert_cmpuint (vf->max_rate_mbps, ==, 500);
+  g_assert_cmpuint (vf->min_rate_mbps, ==, 300);
+  g_assert_cmpint (vf->spoofchk, ==, BAL_VF_OFF);
+  g_assert_cmpint (vf->trust, ==, BAL_VF_ON);
+  g_assert_cmpint (vf->link_state, ==, BAL_VF_LINK_DISABLE);
+  vf = &g_array_index (all, BalVfSettings, 0);
+  g_assert_cmpstr (vf->mac, ==, "52:54:00:00:00:ab");
+  g_assert_cmpuint (vf->max_rate_mbps, ==, 0);
+  g_assert_cmpint (vf->spoofchk, ==, BAL_VF_UNSET);
+  g_assert_cmpint (vf->trust, ==, BAL_VF_UNSET);
+  g_assert_cmpint (vf->link_state, ==, BAL_VF_LINK_AUTO);
+}
+
 #define ADD(name, function) g_test_add (name, Case, NULL, set_up, function, tear_down)
 
 int
@@ -259,6 +323,7 @@ main (int argc, char **argv)
   ADD ("/vf-settings/put-back-is-verified", test_put_back_is_verified);
   ADD ("/vf-settings/put-back-twice", test_put_back_twice);
   ADD ("/vf-settings/unknown-switches", test_unknown_switches_do_not_differ);
+  g_test_add_func ("/vf-settings/netlink-answer", test_netlink_answer);
   g_test_add_func ("/vf-settings/netlink", test_netlink);
   return g_test_run ();
 }
