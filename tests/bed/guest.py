@@ -150,8 +150,8 @@ def connect_unix(path):
     return connected
 
 
-class _Line:
-    """Connection to the guest-tool server of one guest on one host."""
+class Line:
+    """Connection to a guest-tool server, by its unix socket."""
 
     def __init__(self, path):
         self._socket = connect_unix(path)
@@ -421,7 +421,7 @@ class Guest:
         """(exit status, output) of a shell command in the guest."""
         try:
             if not self._line:
-                self._line = _Line(self.host.path(self.channel_path(TEST_CHANNEL)))
+                self._line = Line(self.host.path(self.channel_path(TEST_CHANNEL)))
             return self._line.ask(next(self._numbers), command, timeout)
         except (OSError, TimeoutError) as error:
             self.disconnect()

@@ -68,6 +68,16 @@ def wait_until(condition, timeout, what, interval=0.05):
         time.sleep(interval)
 
 
+def host_environment(added=None):
+    """The environment of a command on a host: its own, what ours says about the programs under test, and `added`."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
+    for name, value in os.environ.items():
+        if name.startswith(("BALLAST_", "G_", "ASAN_", "UBSAN_", "LSAN_")):
+            environment[name] = value
+    environment.update(added or {})
+    return environment
+
+
 class HostProcess(subprocess.Popen):
     """A command that runs inside a host. Signals reach the command, not the nsenter around it."""
 
@@ -137,14 +147,9 @@ class Host:
 
     def popen(self, argv, env=None, **kwargs):
         """Starts a command (a HostProcess, text mode); other arguments as for subprocess.Popen."""
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
-        for name, value in os.environ.items():
-            if name.startswith(("BALLAST_", "G_", "ASAN_", "UBSAN_", "LSAN_")):
-                environment[name] = value
-        environment.update(env or {})
         kwargs.setdefault("text", True)
         kwargs.setdefault("stdin", subprocess.DEVNULL)
-        return HostProcess(self._nsenter(argv), env=environment, **kwargs)
+        return HostProcess(self._nsenter(argv), env=host_environment(env), **kwargs)
 
     def run(self, argv, check=True, timeout=60, input=None, env=None):
         """Runs a command to its end: a CompletedProcess with stdout and stderr as text.

@@ -34,7 +34,7 @@ def root_path(name):
     return folder
 
 
-def _mirror():
+def mirror():
     """Where this machine's apt gets Debian itself from."""
     shown = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL) $(CODENAME)",
                             "Created-By: Packages"], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -46,7 +46,7 @@ def _mirror():
 
 def _build(folder):
     print(f"bed: making a Debian root with backports' libvirt and QEMU (once, cached in {cache_dir()})", flush=True)
-    mirror = _mirror()
+    debian = mirror()
     work = tempfile.mkdtemp(prefix="building-", dir=cache_dir())
     try:
         root = os.path.join(work, "root")
@@ -54,7 +54,7 @@ def _build(folder):
             ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase",
              "--aptopt=APT::Default-Release \"bookworm-backports\"", "--aptopt=APT::Install-Recommends false",
              "--include=" + ",".join(_PACKAGES), "bookworm", root,
-             f"deb {mirror} bookworm main", f"deb {mirror} bookworm-backports main"],
+             f"deb {debian} bookworm main", f"deb {debian} bookworm-backports main"],
             check=True)
         os.rename(root, folder)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The host VM: an emulated machine with SR-IOV NICs (igb), an IOMMU, systemd and libvirt, for tests of VFs.
+
+    with HostVm() as vm:
+        vm.virsh("list")
+        vm.run(["ip", "link", "set", vm.pfs()[0].name, "vf", "0", "vlan", "7"])
+
+It takes the QEMU of roots.py's "backports" (QEMU 7.2 has no igb) and the disk of hostvm_image.py, over which each VM has
+a layer that is thrown away at the end. hostvm-janitor.sh cleans up when this process ends, however it ends. All state is
+in a fresh folder below /var/tmp. It runs while the QEMU lock is held, as every bed (hosts.py).
+
+This machine's tree, build folder and guest image are seen inside at their own paths, read-only; `shared` is, writable.
+"""
+
+import dataclasses
+import itertools
+import json
+import os
+import random
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import hostvm_image, image, roots
+from .guest import Line, connect_unix
+from .host import BedError, CommandError, agent_program, ballast_program, build_dir, host_environment, wait_until
+from .hosts import take_lock
+
+BOOT_TIMEOUT = 300
+POWEROFF_TIMEOUT = 90
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_TREE = os.path.dirname(os.path.dirname(_HERE))
+
+# A guest kernel that is emulated does without five levels of page tables and their slower walks.
+_CPU = "max,la57=off"
+_CMDLINE = ("console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off cryptomgr.notests panic=0 "
+            "systemd.show_status=no")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pf:
+    """A NIC with SR-IOV inside the VM. address: PCI, as 0000:01:00.0; netdev: QEMU's, for HostVm.set_link()."""
+
+    name: str
+    address: str
+    netdev: str
+
+
+class VmProcess:
+    """A command in the VM that was started with popen()."""
+
+    def __init__(self, vm, argv, folder):
+        self._vm = vm
+        self.argv = argv
+        self._folder = folder
+
+    @property
+    def pid(self):
+        """Its pid in the VM."""
+        return int(wait_until(lambda: self._read("pid"), 30, f"{self.argv[0]} starts in the host VM"))
+
+    @property
+    def stdout(self):
+        """What it has written so far."""
+        return self._read("out")
+
+    @property
+    def stderr(self):
+        return self._read("err")
+
+    def poll(self):
+        """Its exit status (128 + N after signal N), or None while it runs."""
+        status = self._read("status")
+        return int(status) if status else None
+
+    def wait(self, timeout=60):
+        """A CompletedProcess, as of HostVm.run() without `check`; TimeoutError, and it goes on, after `timeout` s."""
+        wait_until(lambda: self.poll() is not None, timeout, f"{self.argv[0]} ends in the host VM")
+        return subprocess.CompletedProcess(self.argv, self.poll(), self.stdout, self.stderr)
+
+    def send_signal(self, sig):
+        self._vm.run(["kill", f"-{int(sig)}", str(self.pid)])
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(self._folder, name), encoding="utf-8", errors="replace") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return ""
+
+
+class HostVm:
+    """The VM, booted, from enter to exit.
+
+    pfs: how many NICs with SR-IOV; they are on one switch
+    memory_mib: QEMU backs only what is used of it
+    guest_files: as for Bed, for the initramfs of inner guests
+    """
+
+    def __init__(self, name="hostvm", pfs=2, memory_mib=3072, vcpus=2, guest_files=None):
+        self.name = name
+        self._pf_count = pfs
+        self._memory_mib = memory_mib
+        self._vcpus = vcpus
+        self._guest_files = dict(guest_files or {})
+        self._numbers = (f"{random.randrange(1 << 32):x}.{n}" for n in itertools.count())
+        self._turn = threading.Lock()
+        self._line = None
+        self._lock = None
+        self._janitor = None
+        self.qemu_pid = None
+        self.dir = None
+
+    def __enter__(self):
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+    @property
+    def shared(self):
+        """A folder that the VM and this process see at this path."""
+        return os.path.join(self.dir, "shared")
+
+    def _start(self):
+        base = image.base_image()
+        disk = hostvm_image.disk_image()
+        root = roots.root_path("backports")
+        self._lock = take_lock()
+        self.dir = tempfile.mkdtemp(prefix="ballast-hostvm.", dir="/var/tmp")
+        os.makedirs(os.path.join(self.shared, "commands"))
+        #: what inner guests boot from, as Bed's
+        self.kernel = base.kernel
+        self.initrd = os.path.join(self.shared, "initrd")
+        image.build_initrd(base, self.initrd, agent_program(), self._guest_files)
+        own_initrd = os.path.join(self.dir, "initrd")
+        image.build_initrd(base, own_initrd, files={"init": os.path.join(hostvm_image.SOURCES, "init")})
+
+        keep = () if self._lock is None else (self._lock,)
+        self._janitor = subprocess.Popen(
+            ["/bin/sh", os.path.join(_HERE, "hostvm-janitor.sh"), self.dir, root,
+             *self._qemu_arguments(disk, own_initrd)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=keep, start_new_session=True)
+        self.qemu_pid = int(self._janitor.stdout.readline())
+        self.wait_ready()
+
+    def _qemu_arguments(self, disk, initrd):
+        arguments = [
+            "-name", self.name, "-no-user-config", "-nodefaults", "-display", "none",
+            "-M", "q35,kernel-irqchip=off", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", _CPU,
+            "-smp", str(self._vcpus), "-m", str(self._memory_mib),
+            "-device", "intel-iommu,caching-mode=on",
+            "-drive", f"if=none,id=disk,file={disk},format=raw,snapshot=on,cache=unsafe",
+            "-device", "virtio-blk-pci,drive=disk",
+            "-serial", "file:" + self._path("console"),
+            "-qmp", f"unix:{self._path('qmp')},server=on,wait=off",
+            "-device", "virtio-serial-pci",
+            "-chardev", f"socket,id=commands,path={self._path('commands')},server=on,wait=off",
+            "-device", "virtserialport,chardev=commands,name=org.ballast.test.0",
+        ]
+        for n in range(self._pf_count):
+            arguments += [
+                "-netdev", f"hubport,id=pf{n},hubid=0",
+                "-device", f"pcie-root-port,id=port{n},chassis={n + 1},slot={n + 1}",
+                "-device", f"igb,bus=port{n},netdev=pf{n},mac=52:54:00:ba:00:{n:02x},romfile="]
+        cmdline = f"{_CMDLINE} systemd.hostname={self.name}"
+        for n, (path, mode) in enumerate(self._shares()):
+            arguments += ["-fsdev", f"local,id=share{n},path={path},security_model=none,multidevs=remap"
+                          + (",readonly=on" if mode == "ro" else ""),
+                          "-device", f"virtio-9p-pci,fsdev=share{n},mount_tag=share{n}"]
+            cmdline += f" bed.share=share{n}:{path}:{mode}"
+        return [*arguments, "-kernel", self.kernel, "-initrd", initrd, "-append", cmdline]
+
+    def _shares(self):
+        yield self.shared, "rw"
+        yield _TREE, "ro"
+        if build_dir() and not build_dir().startswith(_TREE + "/"):
+            yield build_dir(), "ro"
+        yield os.path.dirname(self.kernel), "ro"
+
+    def _path(self, name):
+        return os.path.join(self.dir, name)
+
+    def wait_ready(self, timeout=BOOT_TIMEOUT):
+        """Waits until the VM has booted: systemd has started all that it starts."""
+        deadline = time.monotonic() + timeout
+        while True:
+            if not self._runs():
+                raise BedError(f"the host VM's QEMU has ended: {self.logs()['qemu.log'][-2000:]}")
+            try:
+                # Short, as what is sent before the VM has opened its port may be lost.
+                self._ask("true", 3)
+                break
+            except (OSError, TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise BedError(f"the host VM does not answer; its console says:\n{self.console()[-2000:]}") from error
+                time.sleep(0.1)
+        self.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=deadline - time.monotonic())
+
+    def close(self):
+        """Ends the VM, as a pulled plug would, and removes it; safe to call more than once."""
+        self._disconnect()
+        if self._janitor is not None:
+            self._janitor.stdin.close()
+            self._janitor.wait(60)
+            self._janitor.stdout.close()
+            self._janitor = None
+        elif self.dir:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        self.dir = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # Commands and files
+
+    def run(self, argv, check=True, timeout=60, input=None, env=None):
+        """Runs a command to its end: a CompletedProcess with stdout and stderr as text.
+
+        Raises CommandError when it fails and `check` holds; kills it and raises
+        subprocess.TimeoutExpired after `timeout` seconds. Two threads take turns: use popen().
+        """
+        argv = [str(a) for a in argv]
+        folder = self._command_folder(input)
+        try:
+            status = self._ask(f"{_shell(argv, env)} <{folder}/in >{folder}/out 2>{folder}/err", timeout)
+        except TimeoutError as error:
+            # What comes next ends what runs.
+            self._ask("true", 10)
+            raise subprocess.TimeoutExpired(argv, timeout) from error
+        texts = []
+        for name in ("out", "err"):
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as stream:
+                texts.append(stream.read())
+        shutil.rmtree(folder)
+        result = subprocess.CompletedProcess(argv, status, *texts)
+        if check and status != 0:
+            raise CommandError(self.name, argv, result)
+        return result
+
+    def popen(self, argv, env=None, input=None):
+        """Starts a command: a VmProcess."""
+        argv = [str(a) for a in argv]
+        folder = self._command_folder(input)
+        started = f"echo $$ >{folder}/pid; exec {_shell(argv, env)}"
+        self._ask(f"(sh -c {shlex.quote(started)} <{folder}/in >{folder}/out 2>{folder}/err; echo $? >{folder}/new; "
+                  f"mv {folder}/new {folder}/status) >/dev/null 2>&1 &", 30)
+        return VmProcess(self, argv, folder)
+
+    def virsh(self, *arguments, check=True, timeout=60):
+        """Runs virsh in the VM; as run()."""
+        return self.run(["virsh", "-q", "-c", "qemu:///system", *arguments], check=check, timeout=timeout)
+
+    def ballast(self, *arguments, check=True, timeout=120, env=None):
+        """Runs the built command line `ballast` in the VM; as run()."""
+        return self.run([ballast_program(), *arguments], check=check, timeout=timeout, env=env)
+
+    def read(self, inside):
+        """Contents of a text file of the VM."""
+        return self.run(["cat", inside]).stdout
+
+    def write(self, inside, text):
+        """Replaces a text file of the VM, making its folder when missing."""
+        self.run(["sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', inside], input=text)
+
+    def copy_in(self, path, inside):
+        """Copies a file or folder of this machine to `inside`."""
+        kept = tempfile.mkdtemp(prefix="copy.", dir=self.shared)
+        subprocess.run(["cp", "-a", path, f"{kept}/it"], check=True)
+        self.run(["cp", "-a", "--no-preserve=ownership", "-T", f"{kept}/it", inside], timeout=120)
+        shutil.rmtree(kept)
+
+    def copy_out(self, inside, path):
+        """Copies a file or folder of the VM to `path` here."""
+        kept = tempfile.mkdtemp(prefix="copy.", dir=self.shared)
+        self.run(["cp", "-a", "-T", inside, f"{kept}/it"], timeout=120)
+        subprocess.run(["cp", "-a", "-T", f"{kept}/it", path], check=True)
+        shutil.rmtree(kept)
+
+    def install_ballast(self):
+        """Installs the build under test as a package would; it stays over a reboot."""
+        kept = tempfile.mkdtemp(prefix="install.", dir=self.shared)
+        subprocess.run(["meson", "install", "-C", build_dir(), "--no-rebuild", "--quiet", "--destdir", kept], check=True)
+        self.run(["cp", "-a", "--no-preserve=ownership", f"{kept}/.", "/"], timeout=120)
+        # The build's prefix is /usr/local, but libvirt's hooks and the configuration are below /etc.
+        self.run(["cp", "-a", "/usr/local/etc/.", "/etc"])
+        self.run(["systemctl", "daemon-reload"])
+        shutil.rmtree(kept)
+
+    def _command_folder(self, text):
+        folder = os.path.join(self.shared, "commands", next(self._numbers))
+        os.mkdir(folder)
+        with open(os.path.join(folder, "in"), "w", encoding="utf-8") as stream:
+            stream.write(text or "")
+        return folder
+
+    def _ask(self, command, timeout):
+        """The exit status of a shell command in the VM. OSError and TimeoutError when it does not answer."""
+        with self._turn:
+            try:
+                if self._line is None:
+                    self._line = Line(self._path("commands"))
+                return self._line.ask(next(self._numbers), command, timeout)[0]
+            except (OSError, TimeoutError):
+                self._disconnect()
+                raise
+
+    def _disconnect(self):
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    # The machine
+
+    def pfs(self):
+        """Its NICs with SR-IOV, in the order of their PCI addresses."""
+        names = self.run(["sh", "-c", "for f in /sys/class/net/*/device/sriov_totalvfs; do f=${f%/sriov*}; "
+                          'echo "$(basename "$(readlink "$f")") $(basename "${f%/device}")"; done']).stdout
+        return [Pf(name, address, f"pf{n}")
+                for n, (address, name) in enumerate(sorted(line.split() for line in names.splitlines()))]
+
+    def set_link(self, pf, up):
+        """Plugs a PF's cable in or pulls it."""
+        self.qmp("set_link", name=pf.netdev, up=up)
+
+    def reboot(self):
+        """Has the VM shut down and boot again; it is ready when this returns."""
+        before = self.boot_id()
+        self.run(["systemctl", "reboot", "--no-block"])
+        self._wait_other_boot(before)
+
+    def reset(self):
+        """Power loss: the VM boots again without having shut down, with what was on its disk; then as reboot()."""
+        before = self.boot_id()
+        self.qmp("system_reset")
+        self._wait_other_boot(before)
+
+    def poweroff(self):
+        """Has the VM shut down and waits until it is off."""
+        self.run(["systemctl", "poweroff", "--no-block"])
+        wait_until(lambda: not self._runs(), POWEROFF_TIMEOUT, "the host VM is off")
+
+    def boot_id(self):
+        """Differs from boot to boot."""
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def _wait_other_boot(self, before):
+        def booted():
+            try:
+                return self._ask(f"! grep -q {before} /proc/sys/kernel/random/boot_id", 3) == 0
+            except (OSError, TimeoutError):
+                return False
+        wait_until(booted, BOOT_TIMEOUT, "the host VM boots again", interval=0.2)
+        self.wait_ready()
+
+    def qmp(self, command, **arguments):
+        """Sends the VM's own QEMU a command and returns what it answers."""
+        with connect_unix(self._path("qmp")) as connected, connected.makefile("rw", encoding="utf-8") as stream:
+            connected.settimeout(20)
+            json.loads(stream.readline())
+            for execute, given in (("qmp_capabilities", {}), (command, arguments)):
+                stream.write(json.dumps({"execute": execute, "arguments": given}) + "\n")
+                stream.flush()
+                answer = json.loads(stream.readline())
+                while "event" in answer:
+                    answer = json.loads(stream.readline())
+                if "error" in answer:
+                    raise BedError(f"the host VM's QEMU refuses {execute}: {answer['error']['desc']}")
+            return answer["return"]
+
+    def _runs(self):
+        try:
+            with open(f"/proc/{self.qemu_pid}/stat", encoding="ascii") as stream:
+                return stream.read().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    # For reports of failed tests
+
+    def console(self):
+        """All that the VM has written to its serial console."""
+        return self.logs()["console"]
+
+    def logs(self):
+        """{name: text} of the console and QEMU's messages; they outlive the VM's death."""
+        found = {}
+        for name in ("console", "qemu.log"):
+            try:
+                with open(self._path(name), encoding="utf-8", errors="replace") as stream:
+                    found[name] = stream.read()
+            except FileNotFoundError:
+                found[name] = ""
+        return found
+
+
+def _shell(argv, env):
+    """The shell's words for a command with the environment that a Host gives."""
+    settings = [f"{name}={value}" for name, value in host_environment(env).items()]
+    return "env -C / -i " + shlex.join(settings + argv)
