@@ -111,6 +111,10 @@ def run_modular(totals, options):
                ["--modular", *options.pytest], build("test"))
 
 
+def run_vf(totals, options):
+    run_pytest("vf", "vf", totals, options.pytest, build("test"))
+
+
 # Layer: (function, part of the default run). Cheap ones first.
 LAYERS = {
     "unit": (run_unit, True),
@@ -119,6 +123,7 @@ LAYERS = {
     "integration": (run_integration, True),
     "backports": (run_backports, False),
     "modular": (run_modular, False),
+    "vf": (run_vf, False),
 }
 
 
@@ -126,8 +131,9 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("layers", nargs="*", metavar="LAYER",
                         help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
-                             "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
-                             "ballastd's with virtqemud instead of libvirtd")
+                             "integration tests with libvirt and QEMU of bookworm-backports, modular, which runs "
+                             "ballastd's with virtqemud instead of libvirtd, and vf, which needs what "
+                             "tests/install-deps vf installs and tests virtual functions in an emulated host")
     parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")

@@ -20,7 +20,6 @@ import random
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -91,11 +90,7 @@ class VmProcess:
         self.send_signal(signal.SIGKILL)
 
     def _read(self, name):
-        try:
-            with open(os.path.join(self._folder, name), encoding="utf-8", errors="replace") as stream:
-                return stream.read()
-        except FileNotFoundError:
-            return ""
+        return _read_or_empty(os.path.join(self._folder, name))
 
 
 class HostVm:
@@ -200,7 +195,7 @@ class HostVm:
         deadline = time.monotonic() + timeout
         while True:
             if not self._runs():
-                raise BedError(f"the host VM's QEMU has ended: {self.logs()['qemu.log'][-2000:]}")
+                raise BedError(f"the host VM's QEMU has ended: {_read_or_empty(self._path('qemu.log'))[-2000:]}")
             try:
                 # Short, as what is sent before the VM has opened its port may be lost.
                 self._ask("true", 3)
@@ -242,10 +237,7 @@ class HostVm:
             # What comes next ends what runs.
             self._ask("true", 10)
             raise subprocess.TimeoutExpired(argv, timeout) from error
-        texts = []
-        for name in ("out", "err"):
-            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as stream:
-                texts.append(stream.read())
+        texts = [_read_or_empty(os.path.join(folder, name)) for name in ("out", "err")]
         shutil.rmtree(folder)
         result = subprocess.CompletedProcess(argv, status, *texts)
         if check and status != 0:
@@ -333,6 +325,37 @@ class HostVm:
         return [Pf(name, address, f"pf{n}")
                 for n, (address, name) in enumerate(sorted(line.split() for line in names.splitlines()))]
 
+    def bring_up(self, pf):
+        """Has a PF up with its link; before, its speed is unknown and libvirt refuses to touch its VFs."""
+        self.run(["ip", "link", "set", pf.name, "up"])
+        wait_until(lambda: self.read(f"/sys/class/net/{pf.name}/operstate") == "up\n", 30, f"{pf.name} has a link")
+
+    def set_vfs(self, pf, count, with_driver=True):
+        """Gives an idle PF `count` VFs; returns their PCI addresses in order.
+
+        with_driver: they are on igbvf when this returns, which takes two seconds for each
+        """
+        device = f"/sys/bus/pci/devices/{pf.address}"
+        self.write(f"{device}/sriov_drivers_autoprobe", f"{with_driver:d}")
+        self.write(f"{device}/sriov_numvfs", "0")
+        if count:
+            self.write(f"{device}/sriov_numvfs", str(count))
+        vfs = [self.run(["readlink", f"{device}/virtfn{n}"]).stdout.strip()[3:] for n in range(count)]
+        if with_driver:
+            for vf in vfs:
+                self.wait_driver(vf, "igbvf")
+        return vfs
+
+    def driver(self, address):
+        """The driver of a PCI device, "" without one."""
+        link = self.run(["readlink", f"/sys/bus/pci/devices/{address}/driver"], check=False).stdout
+        return os.path.basename(link.strip())
+
+    def wait_driver(self, address, driver):
+        """Waits until a PCI device has that driver, and udev has done with what comes from it."""
+        wait_until(lambda: self.driver(address) == driver, 60, f"{address} is on {driver}")
+        self.run(["udevadm", "settle"])
+
     def set_link(self, pf, up):
         """Plugs a PF's cable in or pulls it."""
         self.qmp("set_link", name=pf.netdev, up=up)
@@ -393,18 +416,28 @@ class HostVm:
 
     def console(self):
         """All that the VM has written to its serial console."""
-        return self.logs()["console"]
+        return _read_or_empty(self._path("console"))
 
     def logs(self):
-        """{name: text} of the console and QEMU's messages; they outlive the VM's death."""
-        found = {}
-        for name in ("console", "qemu.log"):
-            try:
-                with open(self._path(name), encoding="utf-8", errors="replace") as stream:
-                    found[name] = stream.read()
-            except FileNotFoundError:
-                found[name] = ""
+        """{name: text} of all there is to read about the VM, whether it still answers or not."""
+        found = {"console of the host VM": self.console(), "QEMU of the host VM": _read_or_empty(self._path("qemu.log"))}
+        for name in sorted(os.listdir(self.shared)):
+            if name.endswith(".console"):
+                found[name] = _read_or_empty(os.path.join(self.shared, name))
+        show = "journalctl --no-pager --lines 60; tail -v -n 40 /var/log/libvirt/*.log /var/log/libvirt/qemu/*.log"
+        try:
+            found["logs in the host VM"] = self.run(["sh", "-c", show], check=False, timeout=30).stdout
+        except (OSError, TimeoutError, subprocess.TimeoutExpired) as error:
+            found["logs in the host VM"] = f"it does not answer: {error}"
         return found
+
+
+def _read_or_empty(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
 
 
 def _shell(argv, env):
