@@ -326,9 +326,13 @@ class HostVm:
                 for n, (address, name) in enumerate(sorted(line.split() for line in names.splitlines()))]
 
     def bring_up(self, pf):
-        """Has a PF up with its link; before, its speed is unknown and libvirt refuses to touch its VFs."""
+        """Has a PF up with its link; without, its speed is unknown, and VFs get no rate, and from libvirt nothing."""
         self.run(["ip", "link", "set", pf.name, "up"])
-        wait_until(lambda: self.read(f"/sys/class/net/{pf.name}/operstate") == "up\n", 30, f"{pf.name} has a link")
+        wait_until(lambda: self.carrier(pf), 30, f"{pf.name} has a link")
+
+    def carrier(self, pf):
+        """Whether a PF is up and has a link."""
+        return self.run(["cat", f"/sys/class/net/{pf.name}/carrier"], check=False).stdout == "1\n"
 
     def set_vfs(self, pf, count, with_driver=True):
         """Gives an idle PF `count` VFs; returns their PCI addresses in order.
@@ -336,14 +340,20 @@ class HostVm:
         with_driver: they are on igbvf when this returns, which takes two seconds for each
         """
         device = f"/sys/bus/pci/devices/{pf.address}"
-        self.write(f"{device}/sriov_drivers_autoprobe", f"{with_driver:d}")
+        has_link = self.carrier(pf)
         self.write(f"{device}/sriov_numvfs", "0")
         if count:
+            self.write(f"{device}/sriov_drivers_autoprobe", f"{with_driver:d}")
             self.write(f"{device}/sriov_numvfs", str(count))
+            # Left at 0, it would keep igbvf off them for ever.
+            self.write(f"{device}/sriov_drivers_autoprobe", "1")
         vfs = [self.run(["readlink", f"{device}/virtfn{n}"]).stdout.strip()[3:] for n in range(count)]
         if with_driver:
             for vf in vfs:
                 self.wait_driver(vf, "igbvf")
+        if has_link:
+            # igb starts again when the number changes, and takes the link down for that.
+            self.bring_up(pf)
         return vfs
 
     def driver(self, address):

@@ -32,7 +32,7 @@ def vf_settings(vm, pf, index):
 
 def test_everything_in_it_has_started(vm):
     assert vm.run(["systemctl", "is-system-running"], check=False).stdout == "running\n"
-    assert vm.virsh("list", "--name").stdout == "\n"
+    assert vm.virsh("list", "--name").stdout == ""
     assert "ballast" in vm.ballast("--help").stdout
 
 
@@ -83,8 +83,9 @@ def test_speed_and_cable(vm):
     vm.bring_up(pf)
     assert vm.read(f"/sys/class/net/{pf.name}/speed") == "1000\n"
     vm.set_link(pf, False)
-    wait_until(lambda: vm.read(f"/sys/class/net/{pf.name}/operstate") == "down\n", 30, "the link is down")
+    wait_until(lambda: not vm.carrier(pf), 30, "the link is down")
     vm.bring_up(other)
+    assert not vm.carrier(pf)
 
 
 def test_vf_settings_that_igb_has(vm):
