@@ -17,6 +17,7 @@
 struct _BalDaemonVf
 {
   gint ref_count; /* the creator's, and one for each job */
+  gint is_ended;  /* what no thread has begun with is not begun with any more */
   const char *root;
   char *config_path;
   const BalVfNic *nic;
@@ -171,6 +172,11 @@ run (gpointer data, gpointer user_data)
 {
   Job *job = data;
 
+  if (g_atomic_int_get (&job->vf->is_ended))
+    {
+      job_free (job);
+      return;
+    }
   if (job->work->kind == BAL_VF_WORK_SETTLE)
     g_idle_add_full (G_PRIORITY_DEFAULT, on_settling, job, NULL);
   bal_vf_work_run (job->work, job->service);
@@ -278,8 +284,8 @@ bal_daemon_vf_new (const char *root, const char *config_path, const BalVfNic *ni
   self->jobs = g_hash_table_new (NULL, NULL);
   self->settling = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   /* Not exclusive: these start threads when there is work, and fail never. */
-  self->quick = g_thread_pool_new_full (run, NULL, job_free, QUICK_THREADS, FALSE, NULL);
-  self->slow = g_thread_pool_new_full (run, NULL, job_free, SLOW_THREADS, FALSE, NULL);
+  self->quick = g_thread_pool_new (run, NULL, QUICK_THREADS, FALSE, NULL);
+  self->slow = g_thread_pool_new (run, NULL, SLOW_THREADS, FALSE, NULL);
   open_service (self);
   return self;
 }
@@ -301,8 +307,9 @@ bal_daemon_vf_free (BalDaemonVf *self)
                                  "ballastd ends; what was begun is gone on with by the next one");
       g_hash_table_iter_remove (&iter);
     }
-  /* What no thread has begun with is dropped; what one has ends by itself, or with the process. */
-  g_thread_pool_free (self->quick, TRUE, FALSE);
-  g_thread_pool_free (self->slow, TRUE, FALSE);
+  /* NB: not at once: glib 2.74 then frees entries that are none. */
+  g_atomic_int_set (&self->is_ended, TRUE);
+  g_thread_pool_free (self->quick, FALSE, FALSE);
+  g_thread_pool_free (self->slow, FALSE, FALSE);
   vf_unref (self);
 }
