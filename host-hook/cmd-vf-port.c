@@ -26,6 +26,7 @@ typedef struct
   char *network;
   char *numa;
   char *pf;
+  char *standby;
   gboolean minimum;
   gboolean config;
 } Options;
@@ -35,7 +36,7 @@ options_clear (Options *self)
 {
   char **const texts[] = {&self->domain, &self->port,  &self->bandwidth, &self->mac,
                           &self->vlan,   &self->trust, &self->spoofchk,  &self->network,
-                          &self->numa,   &self->pf};
+                          &self->numa,   &self->pf,    &self->standby};
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_clear_pointer (texts[i], g_free);
@@ -76,6 +77,9 @@ parse_allocate (BalCli *cli, Options *self, char **words, GError **error)
     {"numa", 0, 0, G_OPTION_ARG_STRING, &self->numa, "The preferred NUMA node (default: domain)",
      "NODE|domain"},
     {"pf", 0, 0, G_OPTION_ARG_STRING, &self->pf, "The PF that it must be", "PF"},
+    {"standby", 0, 0, G_OPTION_ARG_STRING, &self->standby,
+     "The domain's virtio interface (ua-...) that the VF teams with; --mac is its address",
+     "ALIAS"},
     {"config", 0, 0, G_OPTION_ARG_NONE, &self->config,
      "Ask in the domain's definition as well, for each start to come", NULL},
     {0},
@@ -88,21 +92,35 @@ parse_allocate (BalCli *cli, Options *self, char **words, GError **error)
 
 /* All but the domain. */
 static gboolean
-read_request (const Options *self, BalVfRequest *out, GError **error)
+read_options (const Options *self, BalVfRequest *out, GError **error)
 {
   out->needs_minimum = self->minimum;
-  if (bal_vf_parse_token ("--port", self->port, &out->port, error)
-      && bal_vf_parse_bandwidth ("--bandwidth", self->bandwidth, &out->bandwidth_mbps, error)
-      && (!self->mac || bal_vf_parse_mac ("--mac", self->mac, &out->mac, error))
-      && (!self->vlan || bal_vf_parse_vlan ("--vlan", self->vlan, &out->vlan, error))
-      && (!self->trust || bal_vf_parse_switch ("--trust", self->trust, &out->trust, error))
-      && (!self->spoofchk
-          || bal_vf_parse_switch ("--spoofchk", self->spoofchk, &out->spoofchk, error))
-      && (!self->network || bal_vf_parse_token ("--network", self->network, &out->network, error))
-      && (!self->numa || bal_vf_parse_numa ("--numa", self->numa, &out->numa_node, error))
-      && (!self->pf || bal_vf_parse_device ("--pf", self->pf, &out->pf, error)))
+  return bal_vf_parse_token ("--port", self->port, &out->port, error)
+         && bal_vf_parse_bandwidth ("--bandwidth", self->bandwidth, &out->bandwidth_mbps, error)
+         && (!self->mac || bal_vf_parse_mac ("--mac", self->mac, &out->mac, error))
+         && (!self->vlan || bal_vf_parse_vlan ("--vlan", self->vlan, &out->vlan, error))
+         && (!self->trust || bal_vf_parse_switch ("--trust", self->trust, &out->trust, error))
+         && (!self->spoofchk
+             || bal_vf_parse_switch ("--spoofchk", self->spoofchk, &out->spoofchk, error))
+         && (!self->network
+             || bal_vf_parse_token ("--network", self->network, &out->network, error))
+         && (!self->numa || bal_vf_parse_numa ("--numa", self->numa, &out->numa_node, error))
+         && (!self->pf || bal_vf_parse_device ("--pf", self->pf, &out->pf, error))
+         && (!self->standby
+             || bal_vf_parse_alias ("--standby", self->standby, &out->standby, error));
+}
+
+static gboolean
+read_request (BalCli *cli, const Options *options, BalVfRequest *out, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (read_options (options, out, &failure)
+      && (out->uuid = bal_cmd_vf_find_domain (cli, options->domain, error))
+      && bal_vf_request_complete (out, &failure))
     return TRUE;
-  g_prefix_error (error, "Nothing was touched: ");
+  if (failure)
+    g_propagate_prefixed_error (error, g_steal_pointer (&failure), "Nothing was touched: ");
   return FALSE;
 }
 
@@ -137,11 +155,10 @@ bal_cmd_vf_allocate (BalCli *cli, char **words, GError **error)
 
   bal_vf_call_init (&call, BAL_VF_COMMAND_ALLOCATE);
   if (!parse_allocate (cli, &options, words, error)
-      || !read_request (&options, &call.request, error))
+      || !read_request (cli, &options, &call.request, error))
     return FALSE;
   call.in_config = options.config;
-  call.request.uuid = bal_cmd_vf_find_domain (cli, options.domain, error);
-  answer = call.request.uuid ? bal_vf_client_call ("", &call, error) : NULL;
+  answer = bal_vf_client_call ("", &call, error);
   if (!answer)
     return FALSE;
   print_allocated (cli, &call, answer);
