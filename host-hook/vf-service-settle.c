@@ -206,7 +206,7 @@ attach (Round *self, const BalVfAction *action, const BalVfStanding *standing, G
   return FALSE;
 }
 
-/* Where a migration brought it here, the metadata came with it; otherwise it is seen to. */
+/* A ballastd that attached it may not have lived to see to the metadata. */
 static gboolean
 mark_attached (Round *self,
                const BalVfAction *action,
@@ -215,20 +215,17 @@ mark_attached (Round *self,
 {
   BalVfService *service = self->service;
   g_auto (BalVfRequest) request;
-  gboolean from_metadata;
 
+  bal_vf_request_init (&request);
   g_mutex_lock (&service->lock);
   const BalVfEntry *entry = bal_vf_service_find (service, action->uuid, action->port);
-  from_metadata = entry != NULL && entry->from_metadata;
   if (entry != NULL)
     bal_vf_request_copy (&entry->request, &request);
-  else
-    bal_vf_request_init (&request);
   g_mutex_unlock (&service->lock);
-  if (request.uuid == NULL || (standing->is_busy && !from_metadata))
-    return TRUE;
-  return (standing->is_busy || bal_vf_metadata_add (&self->libvirt, &request, BAL_VF_LIVE, error))
-         && bal_vf_service_note_attached (service, action->uuid, action->port, error);
+  /* Both may have changed since the round looked around. */
+  return request.uuid == NULL || !standing->is_active || standing->is_busy
+         || (bal_vf_metadata_add (&self->libvirt, &request, BAL_VF_LIVE, error)
+             && bal_vf_service_note_attached (service, action->uuid, action->port, error));
 }
 
 static void
