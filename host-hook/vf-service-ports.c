@@ -231,9 +231,12 @@ release (BalVfService *self,
   if (ports == NULL)
     return FALSE;
   if (ports->len == 0 && !was_in_config)
-    return fail (error, BAL_VF_ERROR_NOT_FOUND, uuid,
-                 port == NULL ? "has no port here; nothing was changed"
-                              : "has no such port here; nothing was changed");
+    {
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,
+                   "Domain %s has no port%s%s here; nothing was changed", uuid,
+                   port == NULL ? "" : " ", port == NULL ? "" : port);
+      return FALSE;
+    }
   return finish_all (self, libvirt, &standing, uuid, ports, error);
 }
 
