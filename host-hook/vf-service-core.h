@@ -5,9 +5,10 @@
  *
  * Two kinds of mutual exclusion. The lock is for ledger, inventory, configuration and NIC, and is
  * never held across a call to libvirt; hooks take it and nothing else. A claim is on a domain: who
- * has it is alone in telling libvirt what to do with the domain's ports, and, `end` of a hook
- * aside, in changing its entries. A claim is taken before libvirt is asked what is the case, so
- * that the answer does not age meanwhile; nobody waits for a claim while holding the lock.
+ * has it is alone in telling libvirt what to do with the domain's ports and, hooks aside, in
+ * changing its entries. It is taken before libvirt is asked what is the case, so that the answer
+ * does not age meanwhile; nobody waits for a claim while holding the lock. While a VF's address is
+ * on its way to libvirt the domain is marked as attaching: then not even a hook frees its VFs.
  *
  * Entries are good as long as the lock is held.
  */
