@@ -82,7 +82,7 @@ undo (BalVfService *self,
   if (!is_new)
     return;
   if (error == NULL && libvirt->look (libvirt->data, request->uuid, &standing, &error))
-    bal_vf_service_finish (self, libvirt, &standing, request->uuid, request->port, BAL_VF_DETACH_MS,
+    bal_vf_service_finish (self, libvirt, &standing, request->uuid, request->port, self->detach_ms,
                            &error);
   if (error != NULL)
     bal_daemon_log (G_LOG_LEVEL_WARNING, request->uuid, "%s", error->message);
@@ -200,7 +200,7 @@ finish_all (BalVfService *self,
   g_autoptr (GError) first = NULL;
 
   for (guint i = 0; i < ports->len; i++)
-    bal_vf_service_finish (self, libvirt, standing, uuid, ports->pdata[i], BAL_VF_DETACH_MS,
+    bal_vf_service_finish (self, libvirt, standing, uuid, ports->pdata[i], self->detach_ms,
                            first == NULL ? &first : NULL);
   if (first == NULL)
     return TRUE;
