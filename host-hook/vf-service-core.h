@@ -33,6 +33,7 @@ struct _BalVfService
   BalVfLedger *ledger;
   BalVfNetlink *netlink; /* NULL: a NIC was given */
   BalVfNic nic;
+  guint detach_ms; /* how long a person waits for a guest: BAL_VF_DETACH_MS; tests have less time */
 
   GHashTable *claims;    /* UUIDs; under the lock, as the next two */
   GHashTable *attaching; /* UUIDs */
@@ -87,6 +88,9 @@ gboolean bal_vf_service_put_state (
 void bal_vf_service_claim (BalVfService *self, const char *uuid);
 gboolean bal_vf_service_try_claim (BalVfService *self, const char *uuid);
 void bal_vf_service_unclaim (BalVfService *self, const char *uuid);
+
+/* The port's entry as it is now; NULL: there is none. */
+BalVfEntry *bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port);
 
 /* What speaks to libvirt now; a failure says that it is away. */
 gboolean bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **error);

@@ -181,6 +181,30 @@ test_park_refusals (VfServiceCase *self, gconstpointer data)
   vf_service_assert_attached (self);
 }
 
+/* The guest lets go of it when nobody waits any more. */
+static void
+test_park_answered_late (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  vf_service_must_allocate (self, FALSE);
+  vf_service_let_expire (self);
+  self->service->detach_ms = 50;
+  self->domain->keeps_vfs = TRUE;
+  g_assert_false (bal_vf_service_park (self->service, vf_uuid (1), &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_nonnull (strstr (error->message, "attached again"));
+  g_assert_cmpstr (vf_service_entry (self, 1)->why, ==, error->message);
+  vf_service_assert_attached (self);
+
+  self->domain->keeps_vfs = FALSE;
+  g_string_truncate (self->domain->devices, 0);
+  vf_tree_take_back_vf (&self->root, 3, 0);
+  vf_service_settle (self);
+  vf_service_assert_attached (self);
+  g_assert_null (vf_service_entry (self, 1)->why);
+}
+
 #define ADD(name, function)                                                                        \
   g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
 
@@ -195,5 +219,6 @@ main (int argc, char **argv)
   ADD ("/vf-service-park/park-ends", test_park_ends);
   ADD ("/vf-service-park/park-leaves-teams", test_park_leaves_teams);
   ADD ("/vf-service-park/park-refusals", test_park_refusals);
+  ADD ("/vf-service-park/park-answered-late", test_park_answered_late);
   return g_test_run ();
 }

@@ -43,6 +43,18 @@ test_life (VfServiceCase *self, gconstpointer data)
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
 }
 
+/* Attached, and cut off before the ledger said so. */
+static void
+test_attached_already (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_must_allocate (self, FALSE);
+  g_autoptr (BalVfEntry) entry = bal_vf_entry_copy (vf_service_entry (self, 1));
+  entry->state = BAL_VF_RESERVED;
+  g_assert_true (bal_vf_ledger_put (self->service->ledger, entry, NULL));
+  vf_service_must_allocate (self, FALSE);
+  vf_service_assert_attached (self);
+}
+
 /* Its own driver has the VF before there is an interface to be seen. */
 static void
 test_slow_driver (VfServiceCase *self, gconstpointer data)
@@ -278,6 +290,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("/vf-service-ports/life", test_life);
+  ADD ("/vf-service-ports/attached-already", test_attached_already);
   ADD ("/vf-service-ports/slow-driver", test_slow_driver);
   ADD ("/vf-service-ports/definition", test_definition);
   ADD ("/vf-service-ports/domain-that-is-off", test_domain_that_is_off);

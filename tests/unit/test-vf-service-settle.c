@@ -134,6 +134,31 @@ test_start_meanwhile (VfServiceCase *self, gconstpointer data)
   g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
 }
 
+static void
+start_anew_once (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  self->domains.on_look = NULL;
+  vf_domains_stop (&self->domains, self->domain);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  vf_service_prepare (self, PORT);
+  self->domain->is_active = TRUE;
+}
+
+/* What libvirt said of its last run is not so of this one. */
+static void
+test_started_anew_meanwhile (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_prepare (self, PORT);
+  vf_domains_give (&self->domains, self->domain, VF_0, vf_service_entry (self, 1)->request.mac);
+  self->domains.on_look = start_anew_once;
+  vf_service_settle (self);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  g_assert_true (vf_domains_has (self->domain, VF_0));
+}
+
 /* A round about one domain leaves the others to theirs. */
 static void
 test_one_domain (VfServiceCase *self, gconstpointer data)
@@ -263,10 +288,10 @@ test_slow_guest (VfServiceCase *self, gconstpointer data)
   vf_service_settle (self);
   self->domain->keeps_vfs = TRUE;
   entry = bal_vf_entry_copy (vf_service_entry (self, 1));
-  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, &error));
+  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, "it waits", &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
   g_clear_error (&error);
-  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, &error));
+  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, "it waits", &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
 
   g_mutex_lock (&self->service->lock);
@@ -338,6 +363,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-settle/required", test_required);
   ADD ("/vf-service-settle/required-and-running", test_required_and_running);
   ADD ("/vf-service-settle/start-meanwhile", test_start_meanwhile);
+  ADD ("/vf-service-settle/started-anew-meanwhile", test_started_anew_meanwhile);
   ADD ("/vf-service-settle/busy", test_busy);
   ADD ("/vf-service-settle/one-domain", test_one_domain);
   ADD ("/vf-service-settle/busy-with-it", test_busy_with_it);
