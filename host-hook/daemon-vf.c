@@ -7,9 +7,10 @@
 #define SETTLE_S 15
 
 /* The service lets one thread at a time at the ledger; what is slow waits for libvirt, each for
- * another domain. */
+ * another domain. libvirtd carries out five requests of one connection at a time (the default of
+ * max_client_requests) and reads none beyond these, nor keep-alive's answers: one is left free. */
 #define QUICK_THREADS 4
-#define SLOW_THREADS 16
+#define SLOW_THREADS 4
 
 /* Of those that clients may have asked for at once. Others of the server's connections stay free
  * for hooks, and what clients that left have asked for does not pile up. */
