@@ -237,7 +237,7 @@ test_without_service (void)
   bal_daemon_vf_reload (vf);
   vf_service_fake_break (FALSE);
   bal_daemon_vf_reload (vf);
-  g_assert_cmpuint (vf_service_fake_count ("up"), ==, 1);
+  vf_end_iterate_until (vf_service_fake_count, "up", 1);
   vf_end_ask (vf, &listed, BAL_VF_COMMAND_LIST, NULL);
   vf_end_assert_returned (&listed, "{'pfs':[]}");
   vf_end_finish (vf);
