@@ -84,7 +84,7 @@ def test_no_answer(asked, tmp_path):
     """They may be detached by then."""
     commands = asked(vf_detach=None)
     done = migrate(tmp_path)
-    assert done.returncode == 1 and "without an answer" in done.stderr
+    assert done.returncode == 1 and "without an answer" in done.stderr and "may go on with it" in done.stderr
     assert commands == [DETACH, ATTACH]
 
 
