@@ -138,11 +138,12 @@ bal_vf_action_free (gpointer data)
 
 GPtrArray *
 bal_vf_reconcile (const BalVfBook *book,
+                  const char *uuid,
                   const BalVfInventory *inventory,
                   const GPtrArray *domains,
                   const BalVfClock *clock)
 {
-  g_autoptr (GPtrArray) entries = bal_vf_book_list (book, NULL);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (book, uuid);
   GPtrArray *actions = g_ptr_array_new_with_free_func (bal_vf_action_free);
 
   for (guint i = 0; domains != NULL && i < entries->len; i++)

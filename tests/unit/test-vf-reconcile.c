@@ -130,7 +130,7 @@ static void
 assert_action (Case *self, const char *expected)
 {
   g_autoptr (GPtrArray) actions =
-    bal_vf_reconcile (self->book, self->inventory, self->domains, &self->clock);
+    bal_vf_reconcile (self->book, NULL, self->inventory, self->domains, &self->clock);
   if (strcmp (expected, NOTHING) == 0)
     {
       g_assert_cmpuint (actions->len, ==, 0);
@@ -162,7 +162,7 @@ test_without_libvirt (Case *self, gconstpointer data)
     {
       arrange (self, &rows[i]);
       g_autoptr (GPtrArray) actions =
-        bal_vf_reconcile (self->book, self->inventory, NULL, &self->clock);
+        bal_vf_reconcile (self->book, NULL, self->inventory, NULL, &self->clock);
       g_assert_cmpuint (actions->len, ==, 0);
     }
 }
@@ -227,7 +227,7 @@ test_order (Case *self, gconstpointer data)
   for (guint i = 0; i < 3; i++)
     bal_vf_book_put (self->book, vf_entry (3 - i, 10, 3, i));
   g_autoptr (GPtrArray) actions =
-    bal_vf_reconcile (self->book, self->inventory, self->domains, &self->clock);
+    bal_vf_reconcile (self->book, NULL, self->inventory, self->domains, &self->clock);
   g_assert_cmpuint (actions->len, ==, 3);
   for (guint i = 0; i < 3; i++)
     g_assert_cmpstr (((BalVfAction *)actions->pdata[i])->uuid, ==, vf_uuid (i + 1));
