@@ -85,20 +85,20 @@ forget_changed (BalVfService *self, BalVfInventory *inventory, gint64 began_us)
     }
 }
 
-/* Takes @inventory over; one that is older than the present one is of no use any more. */
-static void
+/* Takes @inventory over, unless it is older than the present one. What is of no use any more, maybe
+ * NULL, is to be freed without the lock. */
+static BalVfInventory *
 adopt (BalVfService *self, BalVfInventory *inventory, gint64 began_us)
 {
-  if (self->inventory != NULL && began_us <= self->look_began_us)
-    {
-      bal_vf_inventory_free (inventory);
-      return;
-    }
+  BalVfInventory *before = self->inventory;
+
+  if (before != NULL && began_us <= self->look_began_us)
+    return inventory;
   forget_changed (self, inventory, began_us);
-  g_clear_pointer (&self->inventory, bal_vf_inventory_free);
   self->inventory = inventory;
   self->look_began_us = began_us;
   self->looked_us = g_get_monotonic_time ();
+  return before;
 }
 
 /* --- for the others --- */
@@ -121,8 +121,9 @@ bal_vf_service_look (BalVfService *self, GError **error)
   if (inventory == NULL)
     return FALSE;
   g_mutex_lock (&self->lock);
-  adopt (self, inventory, began_us);
+  inventory = adopt (self, inventory, began_us);
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&inventory, bal_vf_inventory_free);
   return TRUE;
 }
 
@@ -145,8 +146,9 @@ void
 bal_vf_service_put_stock (BalVfService *self, BalVfStock *stock)
 {
   g_mutex_lock (&self->lock);
-  adopt (self, g_steal_pointer (&stock->inventory), stock->began_us);
+  stock->inventory = adopt (self, stock->inventory, stock->began_us);
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&stock->inventory, bal_vf_inventory_free);
   g_clear_pointer (&stock->book, bal_vf_book_free);
 }
 
@@ -168,8 +170,9 @@ bal_vf_service_reload (BalVfService *self, GError **error)
   g_mutex_lock (&self->lock);
   before = self->config;
   self->config = config;
-  adopt (self, inventory, began_us);
+  inventory = adopt (self, inventory, began_us);
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&inventory, bal_vf_inventory_free);
   config = before;
   return TRUE;
 }
