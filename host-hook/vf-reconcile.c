@@ -20,20 +20,6 @@ bal_vf_domain_free (BalVfDomain *self)
   g_free (self);
 }
 
-const char *
-bal_vf_action_name (BalVfActionKind kind)
-{
-  static const char *const names[] = {
-    [BAL_VF_MARK_ATTACHED] = "mark-attached",
-    [BAL_VF_ATTACH] = "attach",
-    [BAL_VF_DETACH] = "detach",
-    [BAL_VF_PUT_BACK] = "put-back",
-    [BAL_VF_DROP] = "drop",
-  };
-  g_assert ((guint)kind < G_N_ELEMENTS (names));
-  return names[kind];
-}
-
 /* --- facts about one entry --- */
 
 typedef struct

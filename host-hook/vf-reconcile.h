@@ -41,8 +41,6 @@ typedef enum
   BAL_VF_DROP,          /* nothing is left to put back: remove the entry and leave the VF alone */
 } BalVfActionKind;
 
-const char *bal_vf_action_name (BalVfActionKind kind);
-
 typedef struct
 {
   BalVfActionKind kind;
