@@ -184,14 +184,22 @@ start_anew_once (gpointer user_data)
   self->domain->is_active = TRUE;
 }
 
+/* Behind the look at what is to be done. */
+static void
+start_anew_at_second_look (gpointer user_data)
+{
+  ((VfServiceCase *)user_data)->domains.on_look = start_anew_once;
+}
+
 /* What libvirt said of its last run is not so of this one. */
 static void
 test_started_anew_meanwhile (VfServiceCase *self, gconstpointer data)
 {
   vf_service_prepare (self, PORT);
   vf_domains_give (&self->domains, self->domain, VF_0, vf_service_entry (self, 1)->request.mac);
-  self->domains.on_look = start_anew_once;
+  self->domains.on_look = start_anew_at_second_look;
   vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   g_assert_true (vf_domains_has (self->domain, VF_0));
