@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/daemon-vf.h"
 
-#include "host-hook/daemon-log.h"
+#include "host-hook/daemon-vf-answer.h"
+#include "host-hook/daemon-vf-order.h"
 #include "host-hook/daemon-vf-work.h"
 #include "host-hook/vf-error.h"
 
 #define SETTLE_S 15
 
-/* The service lets one thread at a time at the ledger; what is slow waits for libvirt, each for
- * another domain. libvirtd carries out five requests of one connection at a time (the default of
- * max_client_requests) and reads none beyond these, nor keep-alive's answers: one is left free. */
-#define QUICK_THREADS 4
+/* The service lets one thread at a time at the ledger, and a start may wait for a link; what is
+ * slow waits for libvirt, each for another domain. libvirtd carries out five requests of one
+ * connection at a time (the default of max_client_requests) and reads none beyond these, nor
+ * keep-alive's answers: one is left free. */
+#define QUICK_THREADS 16
 #define SLOW_THREADS 4
 
 /* Of those that clients may have asked for at once. Others of the server's connections stay free
@@ -43,7 +45,7 @@ struct _BalDaemonVf
   guint timer_id;
   GHashTable *jobs;     /* at work, or on the way back */
   GHashTable *settling; /* UUIDs, or ALL, whose settling no thread has begun with */
-  GHashTable *hooks;    /* UUID -> GQueue of jobs that come behind the one that is at work */
+  BalVfOrder *hooks;    /* of jobs */
   guint64 n_jobs;       /* so far */
   guint n_slow_calls;   /* of clients, among `jobs` */
   gboolean is_idle;     /* nothing is in the ledger, and no job may have changed that */
@@ -70,7 +72,7 @@ vf_unref (BalDaemonVf *self)
   g_clear_error (&self->problem);
   g_hash_table_unref (self->jobs);
   g_hash_table_unref (self->settling);
-  g_hash_table_unref (self->hooks);
+  bal_vf_order_free (self->hooks);
   g_free (self->config_path);
   g_free (self);
 }
@@ -83,54 +85,6 @@ job_free (gpointer data)
   bal_vf_work_free (self->work);
   vf_unref (self->vf);
   g_free (self);
-}
-
-static void
-hooks_free (gpointer data)
-{
-  g_queue_free_full (data, job_free);
-}
-
-/* --- answers --- */
-
-static void
-answer_object (BalDaemonRequest *request, JsonObject *object)
-{
-  JsonNode *result = json_node_new (JSON_NODE_OBJECT);
-
-  json_node_take_object (result, object);
-  bal_daemon_request_return (request, result);
-}
-
-static void
-answer_error (BalDaemonRequest *request, const GError *error)
-{
-  bal_daemon_request_fail (request, bal_vf_work_error_class (error), error->message);
-}
-
-static void
-answer_job (Job *job)
-{
-  BalDaemonRequest *request = g_steal_pointer (&job->request);
-  BalVfWork *work = job->work;
-
-  if (work->error)
-    answer_error (request, work->error);
-  else
-    answer_object (request, work->result ? g_steal_pointer (&work->result) : json_object_new ());
-}
-
-static void
-log_error (const BalVfWork *work)
-{
-  if (work->kind == BAL_VF_WORK_OPEN)
-    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "no virtual functions are handed out: %s",
-                    work->error->message);
-  else if (work->kind == BAL_VF_WORK_RELOAD)
-    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s; the configuration stays as it was",
-                    work->error->message);
-  else if (work->kind != BAL_VF_WORK_CALL)
-    bal_daemon_log (G_LOG_LEVEL_WARNING, work->uuid, "%s", work->error->message);
 }
 
 /* --- work --- */
@@ -180,34 +134,22 @@ submit (Job *job)
   g_thread_pool_push (bal_vf_work_is_slow (job->work) ? self->slow : self->quick, job, NULL);
 }
 
-/* Hooks of one domain are carried out in the order that they came in, though many threads do it:
- * an end that came late to its thread would give up what the next start has reserved. */
 static void
 submit_in_order (Job *job)
 {
   const char *uuid = bal_vf_work_is_hook (job->work) ? job->work->uuid : NULL;
-  GQueue *behind = uuid ? g_hash_table_lookup (job->vf->hooks, uuid) : NULL;
 
-  if (behind)
-    {
-      g_queue_push_tail (behind, job);
-      return;
-    }
-  if (uuid)
-    g_hash_table_insert (job->vf->hooks, g_strdup (uuid), g_queue_new ());
-  submit (job);
+  if (!uuid || bal_vf_order_enter (job->vf->hooks, uuid, job))
+    submit (job);
 }
 
 static void
 submit_next (BalDaemonVf *self, const char *uuid)
 {
-  GQueue *behind = g_hash_table_lookup (self->hooks, uuid);
-  Job *next = g_queue_pop_head (behind);
+  Job *next = bal_vf_order_leave (self->hooks, uuid);
 
   if (next)
     submit (next);
-  else
-    g_hash_table_remove (self->hooks, uuid);
 }
 
 static void note_opened (BalDaemonVf *self, BalVfWork *work);
@@ -224,10 +166,9 @@ on_done (gpointer user_data)
     return G_SOURCE_REMOVE;
   if (is_slow_call (job->work))
     self->n_slow_calls--;
-  if (job->work->error)
-    log_error (job->work);
+  bal_vf_answer_log (job->work);
   if (job->request)
-    answer_job (job);
+    bal_vf_answer_work (g_steal_pointer (&job->request), job->work);
   if (bal_vf_work_is_hook (job->work) && job->work->uuid)
     submit_next (self, job->work->uuid);
   if (job->work->kind == BAL_VF_WORK_OPEN)
@@ -316,7 +257,7 @@ refuse_waiting (BalDaemonVf *self, const GError *error)
       g_hash_table_remove (self->jobs, job);
       if (is_slow_call (job->work))
         self->n_slow_calls--;
-      answer_error (g_steal_pointer (&job->request), error);
+      bal_vf_answer_error (g_steal_pointer (&job->request), error);
       job_free (job);
     }
 }
@@ -386,7 +327,7 @@ take (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
     wait_for_service (self, work, request);
   else
     {
-      answer_error (request, self->problem);
+      bal_vf_answer_error (request, self->problem);
       bal_vf_work_free (work);
     }
 }
@@ -422,7 +363,7 @@ bal_daemon_vf_hook (BalDaemonVf *self, BalDaemonRequest *request, const BalHookC
   if (work)
     take (self, work, request);
   else
-    answer_object (request, json_object_new ());
+    bal_vf_answer_object (request, json_object_new ());
 }
 
 void
@@ -469,7 +410,7 @@ bal_daemon_vf_new (const char *root, const char *config_path, const BalVfNic *ni
   self->nic = nic;
   self->jobs = g_hash_table_new (NULL, NULL);
   self->settling = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  self->hooks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, hooks_free);
+  self->hooks = bal_vf_order_new (job_free);
   /* Not exclusive: these start threads when there is work, and fail never. */
   self->quick = g_thread_pool_new (run, NULL, QUICK_THREADS, FALSE, NULL);
   self->slow = g_thread_pool_new (run, NULL, SLOW_THREADS, FALSE, NULL);
@@ -496,7 +437,7 @@ bal_daemon_vf_free (BalDaemonVf *self)
       g_hash_table_iter_remove (&iter);
     }
   /* Those that no pool has. */
-  g_hash_table_remove_all (self->hooks);
+  bal_vf_order_clear (self->hooks);
   g_queue_clear_full (&self->waiting, job_free);
   /* NB: not at once: glib 2.74 then frees entries that are none. */
   g_atomic_int_set (&self->is_ended, TRUE);

@@ -58,6 +58,9 @@ def test_from_allocate_to_release(peer):
 
     done = peer.ballast("release", "--domain", uuid(1), "--port", "net0")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    said = peer.log.read_text(encoding="utf-8")
+    assert f"domain {uuid(1)}: port net0 has VF 0000:02:10.0 with 2500 Mbit/s\n" in said
+    assert f"domain {uuid(1)}: port net0 is released\n" in said
     assert len(rows(peer.ballast("list").stdout)) == 1
 
 

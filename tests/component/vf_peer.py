@@ -38,6 +38,7 @@ class VfPeer:
     def __init__(self, root, pfs=2, vfs=4, mbps=10000, domains=60, config=""):
         self.root = root
         self.path = str(root / SOCKET)
+        self.log = root / "log"
         self.config_path = root / "etc/ballast/vf.conf"
         self.config_path.parent.mkdir(parents=True, exist_ok=True)
         self.config_path.write_text(config, encoding="ascii")
@@ -46,8 +47,9 @@ class VfPeer:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([build_path("tests", "component", "vf-peer"), *self.arguments],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([build_path("tests", "component", "vf-peer"), *self.arguments],
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
         assert self.process.stdout.readline() == b"ready\n"
 
     def kill(self):
