@@ -92,6 +92,7 @@ gboolean bal_cmd_restore (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_status (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_recover (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_check_config (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_vf (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_retire (BalCli *cli, char **words, GError **error);
 
 G_END_DECLS

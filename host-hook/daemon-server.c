@@ -153,7 +153,7 @@ on_hang_up (int fd, GIOCondition condition, gpointer data)
 
 /* The handler may answer at once: @self is watching for room to write then. */
 static void
-connection_dispatch (Connection *self, const BalDaemonCall *call)
+connection_dispatch (Connection *self, BalDaemonCall *call)
 {
   BalDaemonServer *server = self->server;
   BalDaemonRequest *request = g_new0 (BalDaemonRequest, 1);
@@ -163,8 +163,10 @@ connection_dispatch (Connection *self, const BalDaemonCall *call)
   connection_watch (self, G_IO_HUP | G_IO_ERR, on_hang_up);
   if (call->command == BAL_DAEMON_COMMAND_HOOK)
     server->handlers.hook (request, &call->hook, server->user_data);
-  else
+  else if (call->command == BAL_DAEMON_COMMAND_STATUS)
     server->handlers.status (request, call->status_domain, server->user_data);
+  else
+    server->handlers.vf (request, &call->vf, server->user_data);
 }
 
 static gboolean

@@ -31,6 +31,8 @@ typedef struct
   void (*hook) (BalDaemonRequest *request, const BalHookCall *call, gpointer user_data);
   /* @domain: the name or UUID that was asked about, lent; NULL: all. */
   void (*status) (BalDaemonRequest *request, const char *domain, gpointer user_data);
+  /* @call is lent; its contents may be taken out. */
+  void (*vf) (BalDaemonRequest *request, BalVfCall *call, gpointer user_data);
 } BalDaemonHandlers;
 
 /* Listens below @root. Fails with G_IO_ERROR_BUSY when another ballastd runs. @handlers is copied.

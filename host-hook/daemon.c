@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/daemon.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "host-hook/daemon-book.h"
@@ -9,6 +10,7 @@
 #include "host-hook/daemon-log.h"
 #include "host-hook/daemon-marks.h"
 #include "host-hook/daemon-server.h"
+#include "host-hook/daemon-vf.h"
 #include "host-hook/daemon-window.h"
 #include "host-hook/journal.h"
 #include "host-hook/recover.h"
@@ -34,6 +36,7 @@ struct _BalDaemon
   BalWindows *windows;
   BalDaemonServer *server;
   BalBook *book;
+  BalDaemonVf *vf;
 };
 
 static void
@@ -101,6 +104,9 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
     bal_domains_tell (self->domains, uuid,
                       detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED ? BAL_EVENT_ARRIVED
                                                                   : BAL_EVENT_RESUMED);
+  if (event == VIR_DOMAIN_EVENT_STARTED || event == VIR_DOMAIN_EVENT_STOPPED
+      || event == VIR_DOMAIN_EVENT_RESUMED)
+    bal_daemon_vf_settle (self->vf, uuid);
 }
 
 static void
@@ -190,6 +196,7 @@ on_up (virConnectPtr connection, gpointer user_data)
   self->connection = connection;
   virConnectRef (connection);
   bal_domains_set_connection (self->domains, connection);
+  bal_daemon_vf_set_connection (self->vf, connection);
   if (self->status)
     look_afresh (self);
   /* Some may have begun to run while libvirt could not tell. */
@@ -204,6 +211,7 @@ on_down (gpointer user_data)
 
   bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "libvirt is away");
   bal_domains_set_connection (self->domains, NULL);
+  bal_daemon_vf_set_connection (self->vf, NULL);
   g_clear_pointer (&self->connection, virConnectClose);
 }
 
@@ -212,7 +220,18 @@ on_hook (BalDaemonRequest *request, const BalHookCall *call, gpointer user_data)
 {
   BalDaemon *self = user_data;
 
-  bal_windows_open (self->windows, request, call);
+  if (strcmp (call->hook, "vf") == 0)
+    bal_daemon_vf_hook (self->vf, request, call);
+  else
+    bal_windows_open (self->windows, request, call);
+}
+
+static void
+on_vf (BalDaemonRequest *request, BalVfCall *call, gpointer user_data)
+{
+  BalDaemon *self = user_data;
+
+  bal_daemon_vf_call (self->vf, request, call);
 }
 
 static void
@@ -229,9 +248,15 @@ on_request_status (BalDaemonRequest *request, const char *domain, gpointer user_
 }
 
 BalDaemon *
-bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GError **error)
+bal_daemon_new (const char *root,
+                const char *uri,
+                const BalConfig *config,
+                const char *vf_config_path,
+                GError **error)
 {
-  static const BalDaemonHandlers requests = {.hook = on_hook, .status = on_request_status};
+  static const BalDaemonHandlers requests = {.hook = on_hook,
+                                             .status = on_request_status,
+                                             .vf = on_vf};
   static const BalLinkHandlers handlers = {.up = on_up,
                                            .down = on_down,
                                            .lifecycle = on_lifecycle,
@@ -247,6 +272,8 @@ bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GErr
       g_free (self);
       return NULL;
     }
+  /* Behind the server: there is no other ballastd any more, and hooks that come wait. */
+  self->vf = bal_daemon_vf_new (root, vf_config_path, NULL);
   self->windows = bal_windows_new (config->window_ms);
   self->book = bal_book_new ();
   self->root = g_strdup (root);
@@ -269,9 +296,16 @@ bal_daemon_set_config (BalDaemon *self, const BalConfig *config)
 }
 
 void
+bal_daemon_reload_vf (BalDaemon *self)
+{
+  bal_daemon_vf_reload (self->vf);
+}
+
+void
 bal_daemon_free (BalDaemon *self)
 {
   g_clear_handle_id (&self->sweep_id, g_source_remove);
+  bal_daemon_vf_free (self->vf);
   bal_windows_free (self->windows);
   bal_daemon_server_free (self->server);
   g_clear_pointer (&self->status, bal_status_folder_free);

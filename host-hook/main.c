@@ -23,6 +23,7 @@ static const Command commands[] = {
   {"status", bal_cmd_status, "print what is released, and the last automatic migrations"},
   {"recover", bal_cmd_recover, "finish what an interrupted ballast left behind"},
   {"check-config", bal_cmd_check_config, "say whether the configuration is valid"},
+  {"vf", bal_cmd_vf, "hand out virtual functions of this host's NICs by bandwidth"},
   {"retire", bal_cmd_retire, "give all back and take all marks off, before Ballast is removed"},
 };
 
@@ -31,10 +32,12 @@ static const char *const exit_codes =
   "  0    done\n"
   "  1    failed; the guest runs where it was, with its memory\n"
   "  2    bad option or configuration; nothing was touched\n"
-  "  3    no such domain, domain off, or no connection; nothing was touched\n"
+  "  3    no such domain (or port, or physical function), domain off, or no connection;\n"
+  "       nothing was touched\n"
   "  4    another process is at work on this domain; nothing was touched\n"
   "  5    memory is still released: see `ballast status` and `ballast recover`\n"
   "  6    the outcome is not known: see `ballast status`\n"
+  "  7    no physical function has that bandwidth, or a VF, left; nothing was touched\n"
   "  130  interrupted; the guest runs where it was, with its memory\n";
 
 static char *

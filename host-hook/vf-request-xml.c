@@ -81,6 +81,12 @@ set_pf (BalVfRequest *out, const char *name, const char *text, GError **error)
 }
 
 static gboolean
+set_standby (BalVfRequest *out, const char *name, const char *text, GError **error)
+{
+  return bal_vf_parse_alias (name, text, &out->standby, error);
+}
+
+static gboolean
 set_required (BalVfRequest *out, const char *name, const char *text, GError **error)
 {
   return bal_vf_parse_yes_no (name, text, &out->required, error);
@@ -94,7 +100,7 @@ static const struct
   {"id", set_id},     {"bandwidth", set_bandwidth}, {"minimum", set_minimum},
   {"mac", set_mac},   {"vlan", set_vlan},           {"trust", set_trust},
   {"pf", set_pf},     {"spoofchk", set_spoofchk},   {"network", set_network},
-  {"numa", set_numa}, {"required", set_required},
+  {"numa", set_numa}, {"required", set_required},   {"standby", set_standby},
 };
 
 static gboolean
@@ -140,6 +146,8 @@ read_port (const xmlNode *port, const char *uuid, GArray *requests, GError **err
   if (requests->len == BAL_VF_PORTS_MAX)
     return fail (error, "there are more than 64 ports");
   request.uuid = g_strdup (uuid);
+  if (!bal_vf_request_complete (&request, error))
+    return FALSE;
   g_array_append_val (requests, request);
   bal_vf_request_init (&request);
   return TRUE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/vf-request.h"
 
+#include "host-hook/vf-error.h"
 #include "host-hook/vf-json.h"
 
 #include <string.h>
@@ -19,6 +20,7 @@ bal_vf_request_clear (BalVfRequest *self)
   g_free (self->mac);
   g_free (self->network);
   g_free (self->pf);
+  g_free (self->standby);
   bal_vf_request_init (self);
 }
 
@@ -31,6 +33,7 @@ bal_vf_request_copy (const BalVfRequest *self, BalVfRequest *out)
   out->mac = g_strdup (self->mac);
   out->network = g_strdup (self->network);
   out->pf = g_strdup (self->pf);
+  out->standby = g_strdup (self->standby);
 }
 
 gboolean
@@ -40,7 +43,26 @@ bal_vf_request_equal (const BalVfRequest *a, const BalVfRequest *b)
          && a->bandwidth_mbps == b->bandwidth_mbps && a->needs_minimum == b->needs_minimum
          && g_strcmp0 (a->mac, b->mac) == 0 && a->vlan == b->vlan && a->trust == b->trust
          && a->spoofchk == b->spoofchk && g_strcmp0 (a->network, b->network) == 0
-         && a->numa_node == b->numa_node && g_strcmp0 (a->pf, b->pf) == 0;
+         && a->numa_node == b->numa_node && g_strcmp0 (a->pf, b->pf) == 0
+         && g_strcmp0 (a->standby, b->standby) == 0;
+}
+
+gboolean
+bal_vf_request_complete (BalVfRequest *self, GError **error)
+{
+  char mac[BAL_VF_MAC_SIZE];
+
+  if (self->mac != NULL)
+    return TRUE;
+  if (self->standby != NULL)
+    {
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID,
+                   "standby \"%s\" needs a mac, which must be that interface's", self->standby);
+      return FALSE;
+    }
+  bal_vf_derive_mac (self->uuid, self->port, mac);
+  self->mac = g_strdup (mac);
+  return TRUE;
 }
 
 /* --- JSON --- */
@@ -85,11 +107,22 @@ read_numa (const BalJsonReader *reader, int *out, GError **error)
   return TRUE;
 }
 
+/* The reader says in which domain. */
+static gboolean
+complete (const BalJsonReader *reader, BalVfRequest *out, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  return bal_vf_request_complete (out, &cause)
+         || bal_read_fail (reader, error, "%s", cause->message);
+}
+
 static gboolean
 read_members (const BalJsonReader *reader, BalVfRequest *out, GError **error)
 {
-  static const char *const allowed[] = {"domain", "port",     "bandwidth", "minimum", "mac", "vlan",
-                                        "trust",  "spoofchk", "network",   "numa",    "pf",  NULL};
+  static const char *const allowed[] = {"domain", "port",    "bandwidth", "minimum", "mac",
+                                        "vlan",   "trust",   "spoofchk",  "network", "numa",
+                                        "pf",     "standby", NULL};
   return bal_read_only (reader, allowed, error)
          && bal_vf_read_string (reader, BAL_REQUIRED, "domain", bal_vf_parse_uuid, &out->uuid,
                                 error)
@@ -102,7 +135,10 @@ read_members (const BalJsonReader *reader, BalVfRequest *out, GError **error)
          && bal_vf_read_switch (reader, "spoofchk", &out->spoofchk, error)
          && bal_read_token (reader, BAL_OPTIONAL, "network", &out->network, error)
          && read_numa (reader, &out->numa_node, error)
-         && bal_vf_read_string (reader, BAL_OPTIONAL, "pf", bal_vf_parse_device, &out->pf, error);
+         && bal_vf_read_string (reader, BAL_OPTIONAL, "pf", bal_vf_parse_device, &out->pf, error)
+         && bal_vf_read_string (reader, BAL_OPTIONAL, "standby", bal_vf_parse_alias, &out->standby,
+                                error)
+         && complete (reader, out, error);
 }
 
 gboolean
@@ -135,5 +171,6 @@ bal_vf_request_build (const BalVfRequest *self)
   if (self->numa_node >= 0)
     json_object_set_int_member (object, "numa", self->numa_node);
   bal_vf_set_string (object, "pf", self->pf);
+  bal_vf_set_string (object, "standby", self->standby);
   return object;
 }

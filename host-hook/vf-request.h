@@ -8,8 +8,13 @@
  *   </vf:ports>
  *
  * Attributes and JSON members have the same names: bandwidth, minimum, mac, vlan, trust, spoofchk,
- * network, numa, pf; the port's id is `id` in XML and `port` in JSON, and `domain` (a UUID) stands
- * in JSON only. protocol/vf-schema.json documents them.
+ * network, numa, pf, standby; the port's id is `id` in XML and `port` in JSON, and `domain` (a
+ * UUID) stands in JSON only. protocol/vf-schema.json documents them.
+ *
+ * A port always has a MAC address: without one it is made of domain and port. By it a domain's
+ * interface is known, wherever the domain is. With a standby, the domain's virtio interface of that
+ * alias and the same address, the VF goes and the connection stays when the domain migrates
+ * (libvirt's <teaming>).
  *
  * Neither source is trusted: what is unknown, missing or out of range is an error.
  *
@@ -38,13 +43,14 @@ typedef struct
   char *port; /* a token, unique in the domain */
   guint bandwidth_mbps;
   gboolean needs_minimum; /* the NIC itself must guarantee it (min_tx_rate), or it is refused */
-  char *mac;              /* lower case; NULL: whichever */
+  char *mac;              /* lower case; of a request that was read never NULL */
   guint vlan;             /* 0: none */
   BalVfSwitch trust;      /* BAL_VF_UNSET: as it is */
   BalVfSwitch spoofchk;
   char *network;     /* the physical network that the PF must be on; NULL: any */
   int numa_node;     /* preferred; -1: the domain's own */
   char *pf;          /* the PF that it must be, netdev's name or PCI address; NULL: any */
+  char *standby;     /* the alias of the interface to team with; NULL: none */
   gboolean required; /* metadata only: the domain must not run without it */
 } BalVfRequest;
 
@@ -58,6 +64,9 @@ void bal_vf_request_copy (const BalVfRequest *self, BalVfRequest *out);
 
 /* Asked of the same port for the same, whether or not it is required. */
 gboolean bal_vf_request_equal (const BalVfRequest *a, const BalVfRequest *b);
+
+/* For whoever reads requests: checks what has to go together, and gives the port a MAC address. */
+gboolean bal_vf_request_complete (BalVfRequest *self, GError **error);
 
 /* Reads all members of an object that holds nothing else. */
 gboolean bal_vf_request_read (const BalJsonReader *reader, BalVfRequest *out, GError **error);

@@ -68,8 +68,8 @@ gboolean bal_vf_service_unpark (BalVfService *self, const char *uuid, GError **e
  * runs without a port that it called required is destroyed when attaching fails. */
 void bal_vf_service_settle (BalVfService *self, const char *uuid);
 
-/* {"pfs": [...], "ports": [...], "left-out": N}, as protocol/vf-schema.json documents; @pf limits it
- * to one PF (netdev or PCI address; NULL: all). Does not ask libvirt. */
+/* {"pfs": [...], "ports": [...], "left-out": N}, as protocol/vf-schema.json documents; @pf limits
+ * it to one PF (netdev or PCI address; NULL: all). Does not ask libvirt. */
 JsonObject *bal_vf_service_list (BalVfService *self, const char *pf, GError **error);
 
 /* TRUE when nothing is in the ledger: settle() has nothing to do. */

@@ -118,6 +118,22 @@ bal_vf_parse_mac (const char *name, const char *text, char **out, GError **error
   return TRUE;
 }
 
+void
+bal_vf_derive_mac (const char *uuid, const char *port, char out[static BAL_VF_MAC_SIZE])
+{
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  guint8 digest[32];
+  gsize length = sizeof digest;
+
+  g_checksum_update (checksum, (const guchar *)uuid, -1);
+  g_checksum_update (checksum, (const guchar *)"/", 1);
+  g_checksum_update (checksum, (const guchar *)port, -1);
+  g_checksum_get_digest (checksum, digest, &length);
+  /* 02: unicast, locally administered (IEEE 802). */
+  g_snprintf (out, BAL_VF_MAC_SIZE, "02:%02x:%02x:%02x:%02x:%02x", digest[0], digest[1], digest[2],
+              digest[3], digest[4]);
+}
+
 gboolean
 bal_vf_parse_vlan (const char *name, const char *text, guint *out, GError **error)
 {
@@ -189,6 +205,16 @@ bal_vf_parse_device (const char *name, const char *text, char **out, GError **er
   if (!is_plain (text, DEVICE_MAX_CHARS, "._:@-") || strcmp (text, ".") == 0
       || strcmp (text, "..") == 0)
     return fail (error, name, text, "a network interface's name or a PCI address");
+  *out = g_strdup (text);
+  return TRUE;
+}
+
+gboolean
+bal_vf_parse_alias (const char *name, const char *text, char **out, GError **error)
+{
+  if (!g_str_has_prefix (text, "ua-") || !is_plain (text + 3, BAL_TOKEN_MAX_CHARS - 3, "_-"))
+    return fail (error, name, text,
+                 "a device's alias: ua- and 1 to 61 characters of [A-Za-z0-9_-]");
   *out = g_strdup (text);
   return TRUE;
 }

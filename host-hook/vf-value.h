@@ -46,6 +46,10 @@ char *bal_vf_format_bandwidth (guint mbps);
 /* A MAC address that a NIC can have (unicast, not zero), as lower case. */
 gboolean bal_vf_parse_mac (const char *name, const char *text, char **out, GError **error);
 
+/* The address of a port for which nobody chose one: locally administered, made of the domain's UUID
+ * and the port's name, so that it is the same on every host and after every start. Fills @out. */
+void bal_vf_derive_mac (const char *uuid, const char *port, char out[static BAL_VF_MAC_SIZE]);
+
 /* 1 to BAL_VF_VLAN_MAX. */
 gboolean bal_vf_parse_vlan (const char *name, const char *text, guint *out, GError **error);
 
@@ -61,6 +65,10 @@ gboolean bal_vf_parse_token (const char *name, const char *text, char **out, GEr
 /* A netdev's name or a PCI address, copied: 1 to 32 characters of [A-Za-z0-9._:@-], not "." or
  * "..", thus harmless in a path and wherever it is shown. */
 gboolean bal_vf_parse_device (const char *name, const char *text, char **out, GError **error);
+
+/* The alias that somebody gave a device of the domain ("ua-..."; libvirt's virDomainDeviceInfo
+ * alphabet, at most BAL_TOKEN_MAX_CHARS characters), copied. */
+gboolean bal_vf_parse_alias (const char *name, const char *text, char **out, GError **error);
 
 /* A UUID, copied in lower case. */
 gboolean bal_vf_parse_uuid (const char *name, const char *text, char **out, GError **error);

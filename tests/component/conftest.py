@@ -4,7 +4,7 @@
 import pytest
 
 from agent_process import AgentProcess, agent_program
-from daemon_peer import DaemonPeer
+from daemon_peer import DaemonPeer, FakeDaemon
 
 
 @pytest.fixture
@@ -41,3 +41,17 @@ def daemon_at():
 def daemon(daemon_at, tmp_path):
     """The daemon server below tmp_path."""
     return daemon_at(tmp_path)
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """fake(script): a scripted daemon below tmp_path; see FakeDaemon."""
+    started = []
+
+    def start(script):
+        started.append(FakeDaemon(tmp_path, script))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The memory hook as libvirt calls it. Its /run is a folder of the test's, by a mount namespace: the program itself
-knows one root only."""
+"""The memory hook as libvirt calls it."""
 
 import os
 import signal
@@ -9,7 +8,8 @@ import threading
 import time
 
 import pytest
-from daemon_peer import FakeDaemon, build_path, read_request
+import hooks
+from daemon_peer import FakeDaemon, read_request
 
 BEGIN = ("vm1", "migrate", "begin", "-")
 DEADLINE_S = 11
@@ -22,16 +22,11 @@ OTHERS += [("vm1", operation, "end", "-") for operation in ("stopped", "release"
 OTHERS += [("vm1", "migrate", "begin"), ("vm1",), (), ("vm1", "migrate", "begin", "-", "more")]
 
 
-def hook_program():
-    return build_path("host-hook", "50-ballast-memory")
+PROGRAM = "50-ballast-memory"
 
 
 def start_hook(root, argv=BEGIN, stdin=subprocess.PIPE):
-    (root / "run").mkdir(exist_ok=True)
-    return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c",
-                             'mount --bind "$0" /run && exec "$@"', str(root / "run"), hook_program(), *argv],
-                            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env={"LC_ALL": "C", "PATH": os.environ["PATH"], "HOME": "/"}, cwd="/")
+    return hooks.start_hook(PROGRAM, root, argv, stdin)
 
 
 def finish(process, xml=XML):
@@ -53,20 +48,6 @@ def assert_one_sentence(err, *words):
     assert len(err.splitlines()) == 1 and err.startswith("50-ballast-memory: "), err
     for word in (*words, "the migration goes on"):
         assert word in err
-
-
-@pytest.fixture
-def fake(tmp_path):
-    """fake(script): a scripted daemon; see FakeDaemon."""
-    started = []
-
-    def start(script):
-        started.append(FakeDaemon(tmp_path, script))
-        return started[-1]
-
-    yield start
-    for daemon in started:
-        daemon.end()
 
 
 def test_answer_at_once(fake, tmp_path):
@@ -255,6 +236,6 @@ def test_nobody_reads_stderr(fake, tmp_path):
 
 
 def test_links_no_libvirt():
-    libraries = subprocess.run(["ldd", hook_program()], capture_output=True, text=True, check=True).stdout
+    libraries = subprocess.run(["ldd", hooks.hook_program(PROGRAM)], capture_output=True, text=True, check=True).stdout
     assert "libglib" in libraries
     assert "libvirt" not in libraries and "libxml2" not in libraries

@@ -223,6 +223,21 @@ check_device (const Trial *trial, JsonObject *member, const char *name)
 }
 
 static void
+check_alias (const Trial *trial, JsonObject *member, const char *name)
+{
+  g_autofree char *tail = g_strnfill (BAL_TOKEN_MAX_CHARS - 3, 'x');
+  g_autofree char *longest = g_strconcat ("ua-", tail, NULL);
+  g_autofree char *too_long = g_strconcat (longest, "x", NULL);
+
+  try_string (trial, name, "ua-AZaz09_-", TRUE);
+  try_string (trial, name, longest, TRUE);
+  try_string (trial, name, too_long, FALSE);
+  try_string (trial, name, "ua-", FALSE);
+  try_string (trial, name, "net0", FALSE);
+  try_string (trial, name, "ua-a.b", FALSE);
+}
+
+static void
 check_numa (const Trial *trial, JsonObject *member, const char *name)
 {
   try_string (trial, name, "domain", TRUE);
@@ -291,6 +306,7 @@ static const Type types[] = {
   {"mac", "'x'", check_mac},
   {"device", "'x'", check_device},
   {"numa", "1", check_numa},
+  {"alias", "'x'", check_alias},
 };
 
 static const Type *

@@ -6,6 +6,9 @@
 #include "protocol/messages.h"
 
 #define UUID "6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e5f"
+/* SHA-256 of "UUID/net0" begins with it, behind 02. */
+#define DERIVED_MAC "02:4a:e9:4b:38:f4"
+
 #define LEAST "'domain':'" UUID "','port':'net0','bandwidth':'2Gbit'"
 
 /* --- bandwidth --- */
@@ -86,6 +89,25 @@ test_bad_values_are_shown_escaped (void)
   g_assert_null (strpbrk (error->message, "\x1b\n"));
 }
 
+/* --- MAC addresses --- */
+
+static void
+test_derived_mac (void)
+{
+  char mac[BAL_VF_MAC_SIZE];
+  g_autofree char *again = NULL;
+  g_autoptr (GError) error = NULL;
+
+  bal_vf_derive_mac (UUID, "net0", mac);
+  g_assert_cmpstr (mac, ==, DERIVED_MAC);
+  bal_vf_parse_mac ("mac", mac, &again, &error);
+  g_assert_no_error (error);
+  bal_vf_derive_mac (UUID, "net1", mac);
+  g_assert_cmpstr (mac, !=, DERIVED_MAC);
+  bal_vf_derive_mac ("6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e60", "net0", mac);
+  g_assert_cmpstr (mac, !=, DERIVED_MAC);
+}
+
 /* --- JSON --- */
 
 static gboolean
@@ -103,7 +125,7 @@ test_json (void)
   static const char all[] =
     "'domain':'" UUID "','port':'net0','bandwidth':'2500Mbit','minimum':true,"
     "'mac':'52:54:00:aa:bb:cc','vlan':4094,'trust':true,'spoofchk':false,'network':'physnet1',"
-    "'numa':1,'pf':'0000:03:00.0'";
+    "'numa':1,'pf':'0000:03:00.0','standby':'ua-Net_0'";
   g_auto (BalVfRequest) request;
   g_auto (BalVfRequest) least;
   g_autoptr (GError) error = NULL;
@@ -121,6 +143,7 @@ test_json (void)
   g_assert_cmpstr (request.network, ==, "physnet1");
   g_assert_cmpint (request.numa_node, ==, 1);
   g_assert_cmpstr (request.pf, ==, "0000:03:00.0");
+  g_assert_cmpstr (request.standby, ==, "ua-Net_0");
 
   g_autoptr (JsonObject) built = bal_vf_request_build (&request);
   g_autofree char *expected = g_strdup_printf ("{%s}", all);
@@ -128,7 +151,8 @@ test_json (void)
 
   read_request (LEAST ",'numa':'domain'", &least, &error);
   g_assert_no_error (error);
-  g_assert_null (least.mac);
+  g_assert_cmpstr (least.mac, ==, DERIVED_MAC);
+  g_assert_null (least.standby);
   g_assert_cmpuint (least.vlan, ==, 0);
   g_assert_cmpint (least.trust, ==, BAL_VF_UNSET);
   g_assert_cmpint (least.numa_node, ==, -1);
@@ -180,6 +204,10 @@ test_json_refuses (void)
     {LEAST ",'pf':'../eth0'", "pf"},
     {LEAST ",'pf':'..'", "pf"},
     {LEAST ",'network':''", "network"},
+    {LEAST ",'standby':'ua-net0'", "mac"},
+    {LEAST ",'mac':'52:54:00:aa:bb:cc','standby':'net0'", "standby"},
+    {LEAST ",'mac':'52:54:00:aa:bb:cc','standby':'ua-'", "standby"},
+    {LEAST ",'mac':'52:54:00:aa:bb:cc','standby':'ua-a.b'", "standby"},
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -218,7 +246,8 @@ test_xml (void)
   g_autoptr (GArray) requests = read_metadata (
     "<vf:ports xmlns:vf='urn:x-ballast:vf:1'>\n  <!-- two -->\n"
     "<vf:port id='net0' bandwidth='2.5Gbit' mac='52:54:00:AA:BB:CC' vlan='100' minimum='yes'"
-    " trust='on' spoofchk='off' network='physnet1' numa='0' pf='enp3s0f0' required='yes'/>"
+    " trust='on' spoofchk='off' network='physnet1' numa='0' pf='enp3s0f0' standby='ua-net0'"
+    " required='yes'/>"
     "<vf:port id='net1' bandwidth='500Mbit' numa='domain'/></vf:ports>",
     &unknown, &error);
   g_assert_no_error (error);
@@ -238,7 +267,10 @@ test_xml (void)
   g_assert_cmpint (first->numa_node, ==, 0);
   g_assert_cmpstr (first->pf, ==, "enp3s0f0");
   g_assert_true (first->required);
+  g_assert_cmpstr (first->standby, ==, "ua-net0");
   g_assert_cmpstr (second->port, ==, "net1");
+  g_assert_nonnull (second->mac);
+  g_assert_cmpstr (second->mac, !=, DERIVED_MAC);
   g_assert_cmpint (second->numa_node, ==, -1);
   g_assert_false (second->required);
 }
@@ -276,6 +308,8 @@ test_xml_refuses (void)
     "<vf:port id='a' bandwidth='1Gbit' required='true'/>",
     "<vf:port id='a' bandwidth='1Gbit'>text</vf:port>",
     "<vf:port id='a' bandwidth='1Gbit'/><vf:port id='a' bandwidth='2Gbit'/>",
+    "<vf:port id='a' bandwidth='1Gbit' standby='ua-a'/>",
+    "<vf:port id='a' bandwidth='1Gbit' mac='52:54:00:aa:bb:cc' standby='net0'/>",
     "<vf:prot id='a' bandwidth='1Gbit'/>",
     "<port id='a' bandwidth='1Gbit'/>",
     "text",
@@ -316,6 +350,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/vf-request/bandwidth", test_bandwidth);
   g_test_add_func ("/vf-request/escaped", test_bad_values_are_shown_escaped);
+  g_test_add_func ("/vf-request/derived-mac", test_derived_mac);
   g_test_add_func ("/vf-request/json", test_json);
   g_test_add_func ("/vf-request/json-is-canonical", test_json_is_canonical);
   g_test_add_func ("/vf-request/json-refuses", test_json_refuses);

@@ -24,12 +24,12 @@ test_request (gconstpointer schema)
 {
   static const SchemaArguments check = {
     rebuild_request, "{'domain':'6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e5f','port':'net0',"
-                     "'bandwidth':'2Gbit'}"};
+                     "'bandwidth':'2Gbit','mac':'52:54:00:00:00:01'}"};
   JsonObject *structures = json_object_get_object_member ((JsonObject *)schema, "structures");
   JsonArray *documented = json_object_get_array_member (structures, "request");
 
   schema_check_arguments (documented, &check);
-  g_assert_cmpuint (json_array_get_length (documented), ==, 11);
+  g_assert_cmpuint (json_array_get_length (documented), ==, 12);
 }
 
 /* --- port info --- */

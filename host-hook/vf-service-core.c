@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host-hook/vf-service-core.h"
+
+#include "host-hook/breakpoint.h"
+#include "host-hook/daemon-log.h"
+#include "host-hook/vf-error.h"
+
+/* A refusal after so little time was made with what is the case now. */
+#define FRESH_US (100 * 1000)
+
+BalVfHost
+bal_vf_service_host (BalVfService *self)
+{
+  return (BalVfHost){self->root, &self->config, self->inventory, self->ledger};
+}
+
+gboolean
+bal_vf_service_look (BalVfService *self, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  gint64 began_us = g_get_monotonic_time ();
+  BalVfInventory *inventory = bal_vf_inventory_read (self->root, &self->config, error);
+
+  if (inventory == NULL)
+    return FALSE;
+  if (!bal_vf_inventory_read_settings (inventory, &self->nic, &cause))
+    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s", cause->message);
+  g_clear_pointer (&self->inventory, bal_vf_inventory_free);
+  self->inventory = inventory;
+  self->looked_us = began_us;
+  return TRUE;
+}
+
+/* --- ports --- */
+
+static const BalVfEntry *
+reserve_once (BalVfService *self,
+              const BalVfRequest *request,
+              gboolean from_metadata,
+              int home_node,
+              GError **error)
+{
+  BalVfHost host = bal_vf_service_host (self);
+  BalVfClock clock;
+
+  return bal_vf_clock_read (self->root, &clock, error)
+           ? bal_vf_reserve (&host, &clock, request, from_metadata, home_node, error)
+           : NULL;
+}
+
+/* What a fresh look may change: a link that came up, a VF that is idle again, other VFs. */
+static gboolean
+is_worth_a_look (const BalVfService *self, const GError *cause)
+{
+  return cause->domain == BAL_VF_ERROR && cause->code != BAL_VF_ERROR_LEDGER
+         && g_get_monotonic_time () - self->looked_us > FRESH_US;
+}
+
+const BalVfEntry *
+bal_vf_service_reserve (BalVfService *self,
+                        const BalVfRequest *request,
+                        gboolean from_metadata,
+                        int home_node,
+                        GError **error)
+{
+  GError *cause = NULL;
+  const BalVfEntry *entry = reserve_once (self, request, from_metadata, home_node, &cause);
+
+  if (entry == NULL && is_worth_a_look (self, cause) && bal_vf_service_look (self, NULL))
+    {
+      g_clear_error (&cause);
+      entry = reserve_once (self, request, from_metadata, home_node, &cause);
+    }
+  if (entry == NULL)
+    g_propagate_error (error, cause);
+  else
+    BAL_BREAKPOINT ("vf-reserved");
+  return entry;
+}
+
+gboolean
+bal_vf_service_set_up (BalVfService *self, const char *uuid, const char *port, GError **error)
+{
+  BalVfHost host = bal_vf_service_host (self);
+  return bal_vf_port_set_up (&host, &self->nic, uuid, port, error) != NULL;
+}
+
+gboolean
+bal_vf_service_tear_down (BalVfService *self, const char *uuid, const char *port, GError **error)
+{
+  BalVfHost host = bal_vf_service_host (self);
+  BalVfClock clock;
+
+  return bal_vf_clock_read (self->root, &clock, error)
+         && bal_vf_port_tear_down (&host, &self->nic, &clock, uuid, port, error);
+}
+
+gboolean
+bal_vf_service_mark_releasing (BalVfService *self,
+                               const char *uuid,
+                               const char *port,
+                               GError **error)
+{
+  const BalVfBook *book = bal_vf_ledger_book (self->ledger);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (book, uuid);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const BalVfEntry *entry = entries->pdata[i];
+
+      if ((port != NULL && !g_str_equal (entry->request.port, port))
+          || entry->state == BAL_VF_RELEASING)
+        continue;
+      g_autoptr (BalVfEntry) copy = bal_vf_entry_copy (entry);
+      copy->state = BAL_VF_RELEASING;
+      if (!bal_vf_ledger_put (self->ledger, copy, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* --- claims --- */
+
+gboolean
+bal_vf_service_is_claimed (BalVfService *self, const char *uuid)
+{
+  return g_hash_table_contains (self->claims, uuid);
+}
+
+void
+bal_vf_service_claim (BalVfService *self, const char *uuid)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  while (g_hash_table_contains (self->claims, uuid))
+    g_cond_wait (&self->unclaimed, &self->lock);
+  g_hash_table_add (self->claims, g_strdup (uuid));
+}
+
+void
+bal_vf_service_unclaim (BalVfService *self, const char *uuid)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  g_hash_table_remove (self->claims, uuid);
+  g_cond_broadcast (&self->unclaimed);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a hook asks: libvirt waits for the answer and cannot be asked itself. */
+#include "host-hook/vf-service-core.h"
+
+#include "host-hook/daemon-log.h"
+#include "host-hook/vf-error.h"
+
+/* A domain that is started right after it ended may find its VF on the way back to its own driver,
+ * which takes a second or so. */
+#define STILL_RELEASING_MS 3000
+#define POLL_MS 50
+
+static const BalVfEntry *
+find (BalVfService *self, const BalVfRequest *request)
+{
+  return bal_vf_book_find (bal_vf_ledger_book (self->ledger), request->uuid, request->port);
+}
+
+/* --- prepare --- */
+
+/* With the lock held. FALSE when one of the requested ports is still being released. */
+static gboolean
+finish_releases (BalVfService *self, const GArray *requests)
+{
+  gboolean done = TRUE;
+
+  for (guint i = 0; i < requests->len; i++)
+    {
+      const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);
+      const BalVfEntry *entry = find (self, request);
+
+      if (entry != NULL && entry->state == BAL_VF_RELEASING
+          && !bal_vf_service_tear_down (self, request->uuid, request->port, NULL))
+        done = FALSE;
+    }
+  return done;
+}
+
+static void
+await_releases (BalVfService *self, const GArray *requests)
+{
+  gint64 end_us = g_get_monotonic_time () + STILL_RELEASING_MS * 1000;
+
+  while (!finish_releases (self, requests) && g_get_monotonic_time () < end_us)
+    {
+      g_mutex_unlock (&self->lock);
+      g_usleep (POLL_MS * 1000);
+      g_mutex_lock (&self->lock);
+    }
+}
+
+/* Nobody may have heard that it had stopped: whatever it was before, now it is to be attached. */
+static gboolean
+begin_anew (BalVfService *self, const BalVfRequest *request, GError **error)
+{
+  const BalVfEntry *entry = find (self, request);
+
+  if (entry->state == BAL_VF_RESERVED)
+    return TRUE;
+  g_autoptr (BalVfEntry) copy = bal_vf_entry_copy (entry);
+  copy->state = BAL_VF_RESERVED;
+  return bal_vf_ledger_put (self->ledger, copy, error);
+}
+
+static gboolean
+prepare_port (BalVfService *self, const BalVfRequest *request, int home_node, GError **error)
+{
+  return bal_vf_service_reserve (self, request, TRUE, home_node, error) != NULL
+         && begin_anew (self, request, error)
+         && bal_vf_service_set_up (self, request->uuid, request->port, error);
+}
+
+/* Those that were not there before. A failure to do so is settle()'s. */
+static void
+undo (BalVfService *self, const GArray *requests, const gboolean *was_there, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);
+      g_autoptr (GError) cause = NULL;
+
+      if (!was_there[i] && find (self, request) != NULL
+          && !bal_vf_service_tear_down (self, request->uuid, request->port, &cause))
+        bal_daemon_log (G_LOG_LEVEL_WARNING, request->uuid, "%s", cause->message);
+    }
+}
+
+static gboolean
+prepare_all (BalVfService *self, const GArray *requests, int home_node, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autofree gboolean *was_there = g_new0 (gboolean, requests->len);
+
+  await_releases (self, requests);
+  for (guint i = 0; i < requests->len; i++)
+    {
+      const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);
+
+      was_there[i] = find (self, request) != NULL;
+      if (!prepare_port (self, request, home_node, error))
+        {
+          undo (self, requests, was_there, i + 1);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static GArray *
+read_requests (const char *xml, GError **error)
+{
+  gboolean is_unknown = FALSE;
+  GArray *requests = bal_vf_request_from_domain_xml (xml, &is_unknown, error);
+
+  if (is_unknown)
+    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL,
+                    "A domain's metadata asks for VFs as another version of Ballast does: it gets "
+                    "none");
+  return requests;
+}
+
+gboolean
+bal_vf_service_prepare (BalVfService *self, const char *xml, GError **error)
+{
+  g_autoptr (GArray) requests = read_requests (xml, error);
+  return requests != NULL && (requests->len == 0 || prepare_all (self, requests, -1, error));
+}
+
+/* --- end --- */
+
+void
+bal_vf_service_end (BalVfService *self, const char *uuid)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GError) error = NULL;
+
+  if (!bal_vf_service_mark_releasing (self, uuid, NULL, &error))
+    bal_daemon_log (G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
+  /* Somebody may be at work on it with libvirt just now, with the address of a VF in his hands. */
+  if (bal_vf_service_is_claimed (self, uuid))
+    return;
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const BalVfEntry *entry = entries->pdata[i];
+      g_autofree char *port = g_strdup (entry->request.port);
+      g_autoptr (GError) cause = NULL;
+
+      if (!bal_vf_service_tear_down (self, uuid, port, &cause))
+        bal_daemon_log (G_LOG_LEVEL_INFO, uuid, "%s", cause->message);
+    }
+}

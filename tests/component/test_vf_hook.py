@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""60-ballast-vf as libvirt calls it, against a scripted ballastd."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import hooks
+import pytest
+from daemon_peer import FakeDaemon, read_request
+
+PROGRAM = "60-ballast-vf"
+WAIT_S = 5
+DEADLINE_S = 20
+XML = (b"<domain type='kvm'><name>vm1</name><uuid>6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e5f</uuid><metadata>"
+       b"<vf:ports xmlns:vf='urn:x-ballast:vf:1'><vf:port id='net0' bandwidth='1Gbit'/></vf:ports></metadata></domain>")
+PLAIN = b"<domain type='kvm'><name>vm1</name></domain>"
+
+PREPARE = ("vm1", "prepare", "begin", "-")
+MIGRATE = ("vm1", "migrate", "begin", "-")
+RESTORE = ("vm1", "restore", "begin", "-")
+RELEASE = ("vm1", "release", "end", "-")
+ASKED = (PREPARE, MIGRATE, RESTORE, RELEASE)
+
+OTHERS = [("vm1", operation, "begin", "-") for operation in ("start", "started", "reconnect", "attach", "release", "")]
+OTHERS += [("vm1", operation, "end", "-") for operation in ("stopped", "prepare", "migrate")]
+OTHERS += [("vm1", "prepare", "begin"), ("vm1",), (), ("vm1", "prepare", "begin", "-", "more")]
+
+
+def run_hook(root, argv=PREPARE, xml=XML):
+    """(exit code, stdout, stderr, seconds)"""
+    began = time.monotonic()
+    process = hooks.start_hook(PROGRAM, root, argv)
+    out, err = process.communicate(xml, timeout=60)
+    return process.returncode, out, err.decode(), time.monotonic() - began
+
+
+def assert_refused(result, *words):
+    code, out, err, _ = result
+    assert code == 1 and out == b""
+    assert len(err.splitlines()) == 1 and err.startswith(f"{PROGRAM}: ") and "\x1b" not in err, err
+    for word in words:
+        assert word in err
+
+
+def answering(answer, requests=None):
+    def script(connection):
+        request = read_request(connection)
+        if requests is not None:
+            requests.append(request)
+        connection.sendall(answer)
+    return script
+
+
+@pytest.mark.parametrize("argv", ASKED, ids=" ".join)
+def test_asks(fake, tmp_path, argv):
+    requests = []
+    fake(answering(b'{"return": {}}\n', requests))
+    code, out, err, seconds = run_hook(tmp_path, argv)
+    assert (code, out, err) == (0, b"", "") and seconds < 2
+    assert requests == [({"execute": "hook", "arguments": {
+        "hook": "vf", "domain": "vm1", "operation": argv[1], "sub-operation": argv[2], "extra": "-",
+        "payload-bytes": len(XML)}}, XML)]
+
+
+@pytest.mark.parametrize("argv", ASKED, ids=" ".join)
+def test_new_xml(fake, tmp_path, argv):
+    """It is printed as it is where libvirt goes on with it, and only there: elsewhere it would be the next hook's."""
+    fake(answering('{"return": {"xml": "<a>\\n\\"\u00e4\\"</a>"}}\n'.encode()))
+    code, out, err, _ = run_hook(tmp_path, argv)
+    assert (code, err) == (0, "")
+    assert out.decode() == ('<a>\n"\u00e4"</a>' if argv in (MIGRATE, RESTORE) else "")
+
+
+@pytest.mark.parametrize("argv", ASKED, ids=" ".join)
+def test_refused(fake, tmp_path, argv):
+    figures = "eth0 has 100 Mbit/s left, " * 40
+    fake(answering(('{"error": {"class": "VfRefused", "desc": "%s"}}\n' % figures).encode()))
+    result = run_hook(tmp_path, argv)
+    if argv == RELEASE:
+        assert result[:2] == (0, b"") and figures in result[2]
+    else:
+        assert_refused(result, figures)
+
+
+@pytest.mark.parametrize("answer, words", [
+    (b"\x00\xff\x1b[2Jhello\n", "not a reply"),
+    (b'{"return": 1}\n', "not a reply"),
+    (b'{"return": {"xml": 1}}\n', "could not be passed on"),
+    (b'{"error": {"class": "VfRefused", "desc": "\\u001b[2J"}}\n', "x1b"),
+    (b"", "without an answer"),
+], ids=["garbage", "type", "xml's type", "terminal", "closed"])
+def test_bad_answer(fake, tmp_path, answer, words):
+    """A domain that needs VFs does not come up without; its end goes on whatever happens."""
+    def script(connection):
+        answering(answer)(connection)
+        connection.close()
+
+    fake(script)
+    assert_refused(run_hook(tmp_path, MIGRATE), words)
+    assert run_hook(tmp_path, RELEASE)[:2] == (0, b"")
+
+
+def test_domain_without_vfs(fake, tmp_path):
+    """Nobody is asked, or waited for."""
+    daemon = fake(lambda connection: None)
+    for argv in ASKED:
+        code, out, err, seconds = run_hook(tmp_path, argv, PLAIN)
+        assert (code, out, err) == (0, b"", "") and seconds < 1
+    assert daemon.connections == 0
+
+
+def test_no_daemon(tmp_path):
+    """It is waited for, since libvirt may be the quicker one as a host boots."""
+    result = run_hook(tmp_path, PREPARE)
+    assert_refused(result, "No ballastd runs")
+    assert WAIT_S <= result[3] < WAIT_S + 2
+    code, out, err, seconds = run_hook(tmp_path, RELEASE)
+    assert (code, out) == (0, b"") and seconds < 2 and "No ballastd runs" in err
+
+
+def test_late_daemon(tmp_path):
+    process = hooks.start_hook(PROGRAM, tmp_path, PREPARE)
+    process.stdin.write(XML)
+    process.stdin.close()
+    time.sleep(1)
+    assert process.poll() is None
+    daemon = FakeDaemon(tmp_path, answering(b'{"return": {}}\n'))
+    assert process.wait(10) == 0
+    daemon.end()
+
+
+def test_deadline(tmp_path, daemon_at):
+    """Against a ballastd that never answers, one that is stopped, and a stdin that does not end."""
+    roots = {name: tmp_path / name for name in ("never", "stopped", "stdin")}
+    for root in roots.values():
+        root.mkdir()
+    never = FakeDaemon(roots["never"], read_request)
+    stopped = daemon_at(roots["stopped"])
+    stopped.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    processes = {name: hooks.start_hook(PROGRAM, root, PREPARE) for name, root in roots.items()}
+    for name, process in processes.items():
+        process.stdin.write(XML)
+        process.stdin.flush()
+        if name != "stdin":
+            process.stdin.close()
+    for name, process in processes.items():
+        assert process.wait(DEADLINE_S + 10) == 1, name
+        assert "in time" in process.stderr.read().decode(), name
+    assert DEADLINE_S - 0.5 < time.monotonic() - began < DEADLINE_S + 3
+    stopped.process.send_signal(signal.SIGCONT)
+    never.end()
+
+
+@pytest.mark.parametrize("argv", OTHERS, ids=" ".join)
+def test_every_other_call_touches_nothing(fake, tmp_path, argv):
+    """It ends at once, with its stdin neither read nor closed, and the socket is left alone."""
+    daemon = fake(lambda connection: None)
+    read_end, write_end = os.pipe()
+    os.write(write_end, XML)
+    process = hooks.start_hook(PROGRAM, tmp_path, argv, stdin=read_end)
+    assert process.communicate(timeout=10) == (b"", b"") and process.returncode == 0
+    assert os.read(read_end, 1000) == XML
+    assert daemon.connections == 0
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_new_xml_that_nobody_takes(fake, tmp_path):
+    """A domain must not come up with the other host's VFs."""
+    fake(answering(b'{"return": {"xml": "' + b"x" * 200000 + b'"}}\n'))
+    with open("/dev/full", "wb") as full:
+        process = hooks.start_hook(PROGRAM, tmp_path, MIGRATE, stdout=full)
+        _, err = process.communicate(XML, timeout=20)
+    assert process.returncode == 1 and b"could not be passed on" in err
+
+
+def test_large_xml(daemon, tmp_path):
+    """1 MiB passes, and a byte more is refused."""
+    name = ("now", "prepare", "begin", "-")
+    assert run_hook(tmp_path, name, XML.ljust(1 << 20, b" "))[0] == 0
+    assert_refused(run_hook(tmp_path, name, XML.ljust((1 << 20) + 1, b" ")), "longer than 1 MiB")
+    assert daemon.status()["answered"] == 1
+
+
+def test_many_at_once(daemon, tmp_path):
+    """As a host boots: each is answered."""
+    processes = [hooks.start_hook(PROGRAM, tmp_path, ("later", "prepare", "begin", "-")) for _ in range(20)]
+    threads = [threading.Thread(target=process.communicate, args=(XML, 30)) for process in processes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [process.returncode for process in processes] == [0] * 20
+    assert daemon.status()["answered"] == 20
+
+
+def test_links_no_libvirt():
+    libraries = subprocess.run(["ldd", hooks.hook_program(PROGRAM)], capture_output=True, text=True, check=True).stdout
+    assert "libglib" in libraries
+    for name in ("libvirt", "libxml2", "libnl"):
+        assert name not in libraries

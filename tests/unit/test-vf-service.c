@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the service does without libvirt: for hooks, and when it is asked. */
+#include "vf-service-fixture.h"
+
+#include "host-hook/vf-error.h"
+#include "host-hook/vf-list.h"
+#include "json-literal.h"
+
+#define PORT(bandwidth) "<vf:port id='net0' bandwidth='" bandwidth "'/>"
+
+static gboolean
+prepare (VfServiceCase *self, guint domain, const char *ports, GError **error)
+{
+  g_autofree char *xml = vf_service_xml (domain, ports, "");
+  return bal_vf_service_prepare (self->service, xml, error);
+}
+
+static void
+must_prepare (VfServiceCase *self, guint domain, const char *ports)
+{
+  g_autoptr (GError) error = NULL;
+
+  prepare (self, domain, ports, &error);
+  g_assert_no_error (error);
+}
+
+/* --- prepare and end --- */
+
+static void
+test_life (VfServiceCase *self, gconstpointer data)
+{
+  must_prepare (self, 1, PORT ("300Mbit"));
+  const BalVfEntry *entry = vf_service_entry (self, 1);
+  g_assert_cmpint (entry->state, ==, BAL_VF_RESERVED);
+  g_assert_true (entry->from_metadata);
+  g_assert_cmpstr (entry->pf_netdev, ==, "eth3");
+  g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
+  g_assert_false (bal_vf_service_is_idle (self->service));
+
+  /* Asked twice, and by a ballastd that was started in between. */
+  vf_service_restart (self);
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_assert_cmpuint (vf_service_entry (self, 1)->vf_index, ==, 0);
+
+  bal_vf_service_end (self->service, vf_uuid (1));
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+static void
+test_nothing_is_asked (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (bal_vf_service_prepare (self->service, "<domain type='kvm'/>", &error));
+  g_assert_no_error (error);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_false (prepare (self, 1, "<vf:port id='net0'/>", &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
+  bal_vf_service_end (self->service, vf_uuid (1));
+}
+
+static void
+test_refused (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 2, PORT ("500Mbit"));
+  /* The first of the two fits. */
+  g_assert_false (
+    prepare (self, 1, PORT ("600Mbit") "<vf:port id='net1' bandwidth='1Gbit' pf='eth3'/>", &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+  g_assert_null (vf_service_entry (self, 1));
+  g_assert_nonnull (vf_service_entry (self, 2));
+  bal_vf_service_end (self->service, vf_uuid (2));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+/* What was there before a refusal stays. */
+static void
+test_refused_in_addition (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_assert_false (
+    prepare (self, 1, PORT ("300Mbit") "<vf:port id='net1' bandwidth='1Gbit'/>", &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+  g_assert_nonnull (vf_service_entry (self, 1));
+  g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
+}
+
+static void
+test_demand_of_the_nic (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->nic.not_supported = BAL_VF_SET_MIN_RATE;
+  g_assert_false (
+    prepare (self, 1, "<vf:port id='net0' bandwidth='1Mbit' minimum='yes'/>", &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_HARDWARE);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+/* A VF that somebody still has open when its domain has ended. */
+static void
+test_end_of_what_is_in_use (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 1, PORT ("300Mbit"));
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RELEASING);
+  g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
+  g_assert_false (prepare (self, 1, PORT ("300Mbit"), &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+
+  vf_tree_take_back_vf (&self->root, 3, 0);
+  must_prepare (self, 1, PORT ("200Mbit"));
+  g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RESERVED);
+  g_assert_cmpuint (vf_service_entry (self, 1)->request.bandwidth_mbps, ==, 200);
+}
+
+/* While somebody is at work on the domain its VF becomes nobody else's. */
+static void
+test_end_of_what_is_claimed (VfServiceCase *self, gconstpointer data)
+{
+  must_prepare (self, 1, PORT ("300Mbit"));
+  bal_vf_service_claim (self->service, vf_uuid (1));
+  bal_vf_service_end (self->service, vf_uuid (1));
+  g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RELEASING);
+  bal_vf_service_unclaim (self->service, vf_uuid (1));
+  bal_vf_service_end (self->service, vf_uuid (1));
+  g_assert_null (vf_service_entry (self, 1));
+}
+
+/* Nobody heard that it had ended. */
+static void
+test_started_anew (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_autoptr (BalVfEntry) entry = bal_vf_entry_copy (vf_service_entry (self, 1));
+  entry->state = BAL_VF_ATTACHED;
+  bal_vf_ledger_put (self->service->ledger, entry, &error);
+  g_assert_no_error (error);
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RESERVED);
+}
+
+/* --- the inventory grows old --- */
+
+static void
+test_fresh_look (VfServiceCase *self, gconstpointer data)
+{
+  vf_tree_set_pf (&self->root, 3, "net/eth3/operstate", "down");
+  vf_tree_set_pf (&self->root, 4, "net/eth4/operstate", "down");
+  vf_service_restart (self);
+  vf_tree_set_pf (&self->root, 4, "net/eth4/operstate", "up");
+  self->service->looked_us = 0;
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_assert_cmpstr (vf_service_entry (self, 1)->pf_netdev, ==, "eth4");
+}
+
+static void
+test_reload (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_root_put (&self->root, "/etc/ballast/vf.conf", "[pf eth3]\nexcluded = yes\n");
+  g_assert_true (bal_vf_service_reload (self->service, &error));
+  g_assert_no_error (error);
+  test_root_put (&self->root, "/etc/ballast/vf.conf", "[pf eth3]\nexcluded = perhaps\n");
+  g_assert_false (bal_vf_service_reload (self->service, &error));
+  g_assert_nonnull (error);
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_assert_cmpstr (vf_service_entry (self, 1)->pf_netdev, ==, "eth4");
+}
+
+static void
+test_makes_vfs (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *pci = vf_tree_pf_pci (5);
+  g_autofree char *path = g_strdup_printf ("/sys/devices/pci0000:00/%s/sriov_numvfs", pci);
+
+  vf_tree_add_pf (&self->root, 5, 0, 1000, 0);
+  test_root_put (&self->root, "/etc/ballast/vf.conf",
+                 "[pf eth5]\nnumvfs = 3\n[pf eth4]\nnumvfs = 2\n");
+  vf_service_restart (self);
+  g_autofree char *made = test_root_get (&self->root, path);
+  g_assert_true (g_str_has_prefix (made, "3"));
+  g_assert_cmpuint (bal_vf_inventory_find_pf (self->service->inventory, "eth4")->num_vfs, ==, 4);
+}
+
+/* --- the list --- */
+
+static void
+test_list (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 1, PORT ("300Mbit"));
+  vf_tree_pass_vf (&self->root, 3, 3, TRUE);
+  g_autoptr (JsonObject) list = bal_vf_service_list (self->service, "eth3", &error);
+  g_assert_no_error (error);
+  JsonArray *pfs = json_object_get_array_member (list, "pfs");
+  JsonArray *ports = json_object_get_array_member (list, "ports");
+  g_assert_cmpuint (json_array_get_length (pfs), ==, 1);
+  g_assert_cmpuint (json_array_get_length (ports), ==, 1);
+  JsonObject *pf = json_array_get_object_element (pfs, 0);
+  g_assert_cmpint (json_object_get_int_member (pf, "residual-mbps"), ==, 700);
+  JsonArray *vfs = json_object_get_array_member (pf, "vfs");
+  g_assert_cmpuint (json_array_get_length (vfs), ==, 4);
+  assert_json (json_array_get_object_element (vfs, 3),
+               "{'vf':3,'vf-pci':'0000:03:10.3','use':'open','driver':'vfio-pci',"
+               "'iommu-group':871,'trust':false,'spoofchk':true}");
+  JsonObject *ours = json_array_get_object_element (vfs, 0);
+  g_assert_cmpstr (json_object_get_string_member (ours, "domain"), ==, vf_uuid (1));
+  g_assert_cmpint (json_object_get_int_member (ours, "max-rate-mbps"), ==, 300);
+
+  g_autoptr (JsonObject) other = bal_vf_service_list (self->service, "eth4", &error);
+  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (other, "ports")), ==, 0);
+  g_assert_null (bal_vf_service_list (self->service, "eth9", &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
+}
+
+static void
+test_list_has_a_limit (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  BalVf vf = {.pci = "0000:ff:1f.7", .use = BAL_VF_IDLE, .iommu_group = -1};
+  g_autoptr (BalVfBook) book = bal_vf_book_new ();
+  BalVfInventory *inventory = self->service->inventory;
+  BalVfPf *pf = bal_vf_inventory_find_pf (inventory, "eth3");
+
+  while (pf->vfs->len < BAL_VF_LIST_VFS_MAX)
+    g_array_append_val (pf->vfs, vf);
+  for (guint i = 0; i < BAL_VF_LIST_PORTS_MAX + 3; i++)
+    bal_vf_book_put (book, vf_entry (i, 1, i / 256, i % 256));
+  g_autoptr (JsonObject) list = bal_vf_list_build (inventory, book, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (json_object_get_int_member (list, "left-out"), ==, 4 + 3);
+  gsize length;
+  g_autofree char *line = bal_json_to_line (list, FALSE, &length);
+  g_assert_cmpuint (length, <, 1024 * 1024);
+}
+
+#define ADD(name, function)                                                                        \
+  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/vf-service/life", test_life);
+  ADD ("/vf-service/nothing-is-asked", test_nothing_is_asked);
+  ADD ("/vf-service/refused", test_refused);
+  ADD ("/vf-service/refused-in-addition", test_refused_in_addition);
+  ADD ("/vf-service/demand-of-the-nic", test_demand_of_the_nic);
+  ADD ("/vf-service/end-of-what-is-in-use", test_end_of_what_is_in_use);
+  ADD ("/vf-service/end-of-what-is-claimed", test_end_of_what_is_claimed);
+  ADD ("/vf-service/started-anew", test_started_anew);
+  ADD ("/vf-service/fresh-look", test_fresh_look);
+  ADD ("/vf-service/reload", test_reload);
+  ADD ("/vf-service/makes-vfs", test_makes_vfs);
+  ADD ("/vf-service/list", test_list);
+  ADD ("/vf-service/list-has-a-limit", test_list_has_a_limit);
+  return g_test_run ();
+}
