@@ -203,8 +203,8 @@ state_of_job (virDomainPtr domain)
     }
 }
 
-static BalDomainState
-state_of_active (virDomainPtr domain)
+BalDomainState
+bal_domain_state_of_active (virDomainPtr domain)
 {
   BalDomainState by_job;
   int state, reason;
@@ -232,5 +232,5 @@ bal_domain_state (virConnectPtr connection, const char *uuid)
   domain = virDomainLookupByUUIDString (connection, uuid);
   if (!domain)
     return virGetLastErrorCode () == VIR_ERR_NO_DOMAIN ? BAL_DOMAIN_GONE : BAL_DOMAIN_UNKNOWN;
-  return state_of_active (domain);
+  return bal_domain_state_of_active (domain);
 }

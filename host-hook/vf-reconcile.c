@@ -124,8 +124,8 @@ decide (const BalVfEntry *entry, const Facts *facts, BalVfActionKind *out)
   return facts->expired && free_it (facts, out);
 }
 
-static void
-action_free (gpointer data)
+void
+bal_vf_action_free (gpointer data)
 {
   BalVfAction *self = data;
   g_free (self->uuid);
@@ -140,7 +140,7 @@ bal_vf_reconcile (const BalVfBook *book,
                   const BalVfClock *clock)
 {
   g_autoptr (GPtrArray) entries = bal_vf_book_list (book, NULL);
-  GPtrArray *actions = g_ptr_array_new_with_free_func (action_free);
+  GPtrArray *actions = g_ptr_array_new_with_free_func (bal_vf_action_free);
 
   for (guint i = 0; domains != NULL && i < entries->len; i++)
     {

@@ -47,6 +47,8 @@ typedef struct
   char *port;
 } BalVfAction;
 
+void bal_vf_action_free (gpointer self);
+
 /* @domains: all active domains, of BalVfDomain; NULL: libvirt did not answer, and the list is then
  * empty. In the order of bal_vf_book_list(); of BalVfAction. */
 GPtrArray *bal_vf_reconcile (const BalVfBook *book,

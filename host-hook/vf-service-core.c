@@ -5,6 +5,8 @@
 #include "host-hook/daemon-log.h"
 #include "host-hook/vf-error.h"
 
+#include <string.h>
+
 /* A refusal after so little time was made with what is the case now. */
 #define FRESH_US (100 * 1000)
 
@@ -95,25 +97,40 @@ bal_vf_service_tear_down (BalVfService *self, const char *uuid, const char *port
          && bal_vf_port_tear_down (&host, &self->nic, &clock, uuid, port, error);
 }
 
+const BalVfEntry *
+bal_vf_service_find (BalVfService *self, const char *uuid, const char *port)
+{
+  return bal_vf_book_find (bal_vf_ledger_book (self->ledger), uuid, port);
+}
+
+gboolean
+bal_vf_service_put_state (
+  BalVfService *self, const BalVfEntry *entry, BalVfState state, const char *why, GError **error)
+{
+  g_autoptr (BalVfEntry) copy = bal_vf_entry_copy (entry);
+
+  copy->state = state;
+  bal_vf_entry_set_why (copy, why);
+  if (entry->state == state && g_strcmp0 (entry->why, copy->why) == 0)
+    return TRUE;
+  return bal_vf_ledger_put (self->ledger, copy, error);
+}
+
 gboolean
 bal_vf_service_mark_releasing (BalVfService *self,
                                const char *uuid,
                                const char *port,
                                GError **error)
 {
-  const BalVfBook *book = bal_vf_ledger_book (self->ledger);
-  g_autoptr (GPtrArray) entries = bal_vf_book_list (book, uuid);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
 
   for (guint i = 0; i < entries->len; i++)
     {
       const BalVfEntry *entry = entries->pdata[i];
 
-      if ((port != NULL && !g_str_equal (entry->request.port, port))
-          || entry->state == BAL_VF_RELEASING)
-        continue;
-      g_autoptr (BalVfEntry) copy = bal_vf_entry_copy (entry);
-      copy->state = BAL_VF_RELEASING;
-      if (!bal_vf_ledger_put (self->ledger, copy, error))
+      if ((port == NULL || strcmp (entry->request.port, port) == 0)
+          && entry->state != BAL_VF_RELEASING
+          && !bal_vf_service_put_state (self, entry, BAL_VF_RELEASING, NULL, error))
         return FALSE;
     }
   return TRUE;
@@ -122,9 +139,11 @@ bal_vf_service_mark_releasing (BalVfService *self,
 /* --- claims --- */
 
 gboolean
-bal_vf_service_is_claimed (BalVfService *self, const char *uuid)
+bal_vf_service_try_claim (BalVfService *self, const char *uuid)
 {
-  return g_hash_table_contains (self->claims, uuid);
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return g_hash_table_add (self->claims, g_strdup (uuid));
 }
 
 void

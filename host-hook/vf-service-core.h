@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "host-hook/vf-attach.h"
 #include "host-hook/vf-netlink.h"
 #include "host-hook/vf-port.h"
 #include "host-hook/vf-service.h"
@@ -32,8 +33,14 @@ struct _BalVfService
   BalVfNetlink *netlink; /* NULL: a NIC was given */
   BalVfNic nic;
 
-  GHashTable *claims; /* UUIDs; under the lock */
+  GHashTable *claims;    /* UUIDs; under the lock, as the next two */
+  GHashTable *attaching; /* UUIDs */
+  GHashTable *parked;    /* UUID -> gint64, monotonic: since when nothing has held it */
   GCond unclaimed;
+
+  GMutex connection_lock; /* for the next two alone */
+  virConnectPtr connection;
+  const BalVfLibvirt *stand_in; /* a test's, in place of the connection */
 };
 
 /* --- with the lock held --- */
@@ -65,12 +72,48 @@ gboolean bal_vf_service_mark_releasing (BalVfService *self,
                                         const char *port,
                                         GError **error);
 
-gboolean bal_vf_service_is_claimed (BalVfService *self, const char *uuid);
+/* NULL: there is none. */
+const BalVfEntry *bal_vf_service_find (BalVfService *self, const char *uuid, const char *port);
+
+/* The same entry with another state and sentence (NULL: none); one that is the same already is not
+ * written. */
+gboolean bal_vf_service_put_state (
+  BalVfService *self, const BalVfEntry *entry, BalVfState state, const char *why, GError **error);
 
 /* --- without it --- */
 
 /* Waits for the claim. */
 void bal_vf_service_claim (BalVfService *self, const char *uuid);
+gboolean bal_vf_service_try_claim (BalVfService *self, const char *uuid);
 void bal_vf_service_unclaim (BalVfService *self, const char *uuid);
+
+/* What speaks to libvirt now; a failure says that it is away. */
+gboolean bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **error);
+
+/* The rest with the claim on the domain held. */
+
+/* Says in the ledger that the domain has it, and that its live metadata asks for it. */
+gboolean bal_vf_service_note_attached (BalVfService *self,
+                                       const char *uuid,
+                                       const char *port,
+                                       GError **error);
+
+/* Attaches a reserved port's VF, if the domain does not have it, and says so in live metadata and
+ * ledger. On failure the entry is as it was, and the domain may have the VF. */
+gboolean bal_vf_service_attach (BalVfService *self,
+                                const BalVfLibvirt *libvirt,
+                                const char *uuid,
+                                const char *port,
+                                GError **error);
+
+/* Goes on with the release of a port that is marked so: takes it out of the live metadata,
+ * detaches, puts back and frees. @standing: the domain's. */
+gboolean bal_vf_service_finish (BalVfService *self,
+                                const BalVfLibvirt *libvirt,
+                                const BalVfStanding *standing,
+                                const char *uuid,
+                                const char *port,
+                                guint wait_ms,
+                                GError **error);
 
 G_END_DECLS

@@ -3,7 +3,7 @@
 #include "host-hook/vf-service-core.h"
 
 #include "host-hook/daemon-log.h"
-#include "host-hook/vf-error.h"
+#include "host-hook/vf-interface.h"
 
 /* A domain that is started right after it ended may find its VF on the way back to its own driver,
  * which takes a second or so. */
@@ -13,7 +13,14 @@
 static const BalVfEntry *
 find (BalVfService *self, const BalVfRequest *request)
 {
-  return bal_vf_book_find (bal_vf_ledger_book (self->ledger), request->uuid, request->port);
+  return bal_vf_service_find (self, request->uuid, request->port);
+}
+
+/* The address of one of its VFs is on its way to libvirt. */
+static gboolean
+is_attaching (BalVfService *self, const char *uuid)
+{
+  return g_hash_table_contains (self->attaching, uuid);
 }
 
 /* --- prepare --- */
@@ -30,7 +37,8 @@ finish_releases (BalVfService *self, const GArray *requests)
       const BalVfEntry *entry = find (self, request);
 
       if (entry != NULL && entry->state == BAL_VF_RELEASING
-          && !bal_vf_service_tear_down (self, request->uuid, request->port, NULL))
+          && (is_attaching (self, request->uuid)
+              || !bal_vf_service_tear_down (self, request->uuid, request->port, NULL)))
         done = FALSE;
     }
   return done;
@@ -53,13 +61,7 @@ await_releases (BalVfService *self, const GArray *requests)
 static gboolean
 begin_anew (BalVfService *self, const BalVfRequest *request, GError **error)
 {
-  const BalVfEntry *entry = find (self, request);
-
-  if (entry->state == BAL_VF_RESERVED)
-    return TRUE;
-  g_autoptr (BalVfEntry) copy = bal_vf_entry_copy (entry);
-  copy->state = BAL_VF_RESERVED;
-  return bal_vf_ledger_put (self->ledger, copy, error);
+  return bal_vf_service_put_state (self, find (self, request), BAL_VF_RESERVED, NULL, error);
 }
 
 static gboolean
@@ -106,6 +108,8 @@ prepare_all (BalVfService *self, const GArray *requests, int home_node, GError *
   return TRUE;
 }
 
+/* --- what the hooks call --- */
+
 static GArray *
 read_requests (const char *xml, GError **error)
 {
@@ -123,7 +127,41 @@ gboolean
 bal_vf_service_prepare (BalVfService *self, const char *xml, GError **error)
 {
   g_autoptr (GArray) requests = read_requests (xml, error);
-  return requests != NULL && (requests->len == 0 || prepare_all (self, requests, -1, error));
+  int home_node = bal_vf_interface_home_node (xml);
+
+  return requests != NULL && (requests->len == 0 || prepare_all (self, requests, home_node, error));
+}
+
+static GPtrArray *
+copy_entries (BalVfService *self, const GArray *requests)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  GPtrArray *copies = g_ptr_array_new_with_free_func ((GDestroyNotify)bal_vf_entry_free);
+
+  for (guint i = 0; i < requests->len; i++)
+    {
+      const BalVfEntry *entry = find (self, &g_array_index (requests, BalVfRequest, i));
+      if (entry != NULL)
+        g_ptr_array_add (copies, bal_vf_entry_copy (entry));
+    }
+  return copies;
+}
+
+gboolean
+bal_vf_service_arrive (BalVfService *self, const char *xml, char **new_xml, GError **error)
+{
+  g_autoptr (GArray) requests = read_requests (xml, error);
+  int home_node = bal_vf_interface_home_node (xml);
+
+  *new_xml = NULL;
+  if (requests == NULL)
+    return FALSE;
+  if (requests->len == 0)
+    return TRUE;
+  if (!prepare_all (self, requests, home_node, error))
+    return FALSE;
+  g_autoptr (GPtrArray) entries = copy_entries (self, requests);
+  return bal_vf_interface_rewrite (xml, entries, new_xml, error);
 }
 
 /* --- end --- */
@@ -136,8 +174,8 @@ bal_vf_service_end (BalVfService *self, const char *uuid)
 
   if (!bal_vf_service_mark_releasing (self, uuid, NULL, &error))
     bal_daemon_log (G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
-  /* Somebody may be at work on it with libvirt just now, with the address of a VF in his hands. */
-  if (bal_vf_service_is_claimed (self, uuid))
+  g_hash_table_remove (self->parked, uuid);
+  if (is_attaching (self, uuid))
     return;
   g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
   for (guint i = 0; i < entries->len; i++)

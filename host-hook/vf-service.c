@@ -92,7 +92,10 @@ bal_vf_service_new (const char *root, const char *config_path, const BalVfNic *n
   self->root = g_strdup (root);
   self->config_path = g_strdup (config_path);
   self->claims = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->attaching = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->parked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->connection_lock);
   g_cond_init (&self->unclaimed);
   return open_all (self, nic, error) ? g_steal_pointer (&self) : NULL;
 }
@@ -104,8 +107,12 @@ bal_vf_service_free (BalVfService *self)
   g_clear_pointer (&self->inventory, bal_vf_inventory_free);
   g_clear_pointer (&self->ledger, bal_vf_ledger_free);
   g_clear_pointer (&self->netlink, bal_vf_netlink_free);
+  bal_vf_service_set_connection (self, NULL);
   g_hash_table_unref (self->claims);
+  g_hash_table_unref (self->attaching);
+  g_hash_table_unref (self->parked);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->connection_lock);
   g_cond_clear (&self->unclaimed);
   g_free (self->config_path);
   g_free (self->root);

@@ -123,15 +123,15 @@ test_end_of_what_is_in_use (VfServiceCase *self, gconstpointer data)
   g_assert_cmpuint (vf_service_entry (self, 1)->request.bandwidth_mbps, ==, 200);
 }
 
-/* While somebody is at work on the domain its VF becomes nobody else's. */
+/* While its address is on the way to libvirt a VF becomes nobody else's. */
 static void
-test_end_of_what_is_claimed (VfServiceCase *self, gconstpointer data)
+test_end_of_what_is_attaching (VfServiceCase *self, gconstpointer data)
 {
   must_prepare (self, 1, PORT ("300Mbit"));
-  bal_vf_service_claim (self->service, vf_uuid (1));
+  g_hash_table_add (self->service->attaching, g_strdup (vf_uuid (1)));
   bal_vf_service_end (self->service, vf_uuid (1));
   g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RELEASING);
-  bal_vf_service_unclaim (self->service, vf_uuid (1));
+  g_hash_table_remove (self->service->attaching, vf_uuid (1));
   bal_vf_service_end (self->service, vf_uuid (1));
   g_assert_null (vf_service_entry (self, 1));
 }
@@ -261,7 +261,7 @@ main (int argc, char **argv)
   ADD ("/vf-service/refused-in-addition", test_refused_in_addition);
   ADD ("/vf-service/demand-of-the-nic", test_demand_of_the_nic);
   ADD ("/vf-service/end-of-what-is-in-use", test_end_of_what_is_in_use);
-  ADD ("/vf-service/end-of-what-is-claimed", test_end_of_what_is_claimed);
+  ADD ("/vf-service/end-of-what-is-attaching", test_end_of_what_is_attaching);
   ADD ("/vf-service/started-anew", test_started_anew);
   ADD ("/vf-service/fresh-look", test_fresh_look);
   ADD ("/vf-service/reload", test_reload);

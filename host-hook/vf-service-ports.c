@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Allocation and release, asked by a person or a management system. */
+#include "host-hook/vf-service-core.h"
+
+#include "host-hook/daemon-log.h"
+#include "host-hook/vf-error.h"
+#include "host-hook/vf-interface.h"
+
+#include <string.h>
+
+static gboolean
+fail (GError **error, BalVfError code, const char *uuid, const char *what)
+{
+  g_set_error (error, BAL_VF_ERROR, (int)code, "Domain %s %s", uuid, what);
+  return FALSE;
+}
+
+static gboolean
+check_can_change (const BalVfStanding *standing,
+                  const char *uuid,
+                  gboolean in_config,
+                  GError **error)
+{
+  if (!standing->is_known)
+    return fail (error, BAL_VF_ERROR_NOT_FOUND, uuid,
+                 "is not known to libvirt here; nothing was changed");
+  if (standing->is_busy)
+    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
+                 "is held by a migration or another job; nothing was changed");
+  if (in_config && !standing->is_persistent)
+    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
+                 "has no definition that could be changed (it is transient); nothing was changed");
+  if (!standing->is_active && !in_config)
+    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
+                 "is off: only its definition can ask for a port; nothing was changed");
+  return TRUE;
+}
+
+/* --- allocation --- */
+
+static int
+find_home_node (const BalVfLibvirt *libvirt, const char *uuid)
+{
+  g_autofree char *xml = libvirt->read_xml (libvirt->data, uuid, BAL_VF_LIVE, NULL);
+  return xml == NULL ? -1 : bal_vf_interface_home_node (xml);
+}
+
+/* *@is_new: it was not there before. */
+static gboolean
+reserve (
+  BalVfService *self, const BalVfRequest *request, int home_node, gboolean *is_new, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  const BalVfEntry *before = bal_vf_service_find (self, request->uuid, request->port);
+  gboolean from_metadata = before != NULL && before->from_metadata;
+  g_auto (BalVfRequest) wanted;
+
+  *is_new = before == NULL;
+  bal_vf_request_copy (request, &wanted);
+  wanted.required = before != NULL && before->request.required;
+  return bal_vf_service_reserve (self, &wanted, from_metadata, home_node, error) != NULL;
+}
+
+/* What was begun by this call ends with it; what was there is tried again later. */
+static void
+undo (BalVfService *self,
+      const BalVfLibvirt *libvirt,
+      const BalVfRequest *request,
+      gboolean is_new,
+      const GError *cause)
+{
+  BalVfStanding standing;
+  g_autoptr (GError) error = NULL;
+
+  g_mutex_lock (&self->lock);
+  const BalVfEntry *entry = bal_vf_service_find (self, request->uuid, request->port);
+  if (is_new && entry != NULL)
+    bal_vf_service_mark_releasing (self, request->uuid, request->port, &error);
+  else if (entry != NULL && entry->state == BAL_VF_RESERVED)
+    bal_vf_service_put_state (self, entry, BAL_VF_FAILED, cause->message, &error);
+  g_mutex_unlock (&self->lock);
+  if (!is_new)
+    return;
+  if (error == NULL && libvirt->look (libvirt->data, request->uuid, &standing, &error))
+    bal_vf_service_finish (self, libvirt, &standing, request->uuid, request->port, BAL_VF_DETACH_MS,
+                           &error);
+  if (error != NULL)
+    bal_daemon_log (G_LOG_LEVEL_WARNING, request->uuid, "%s", error->message);
+}
+
+static JsonObject *
+describe (BalVfService *self, const BalVfRequest *request)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  const BalVfEntry *entry = bal_vf_service_find (self, request->uuid, request->port);
+  g_auto (BalVfPortInfo) info = {0};
+
+  if (entry == NULL)
+    return NULL;
+  bal_vf_port_info_from_entry (entry, &info);
+  return bal_vf_port_info_build (&info);
+}
+
+static gboolean
+allocate_live (BalVfService *self,
+               const BalVfLibvirt *libvirt,
+               const BalVfRequest *request,
+               gboolean in_config,
+               JsonObject **port,
+               GError **error)
+{
+  gboolean is_new = FALSE;
+  GError *cause = NULL;
+
+  if (!reserve (self, request, find_home_node (libvirt, request->uuid), &is_new, error))
+    return FALSE;
+  if (bal_vf_service_attach (self, libvirt, request->uuid, request->port, &cause)
+      && (!in_config || bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, &cause))
+      && (*port = describe (self, request)) != NULL)
+    return TRUE;
+  if (cause == NULL)
+    g_set_error (&cause, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                 "Domain %s ended while port %s was attached", request->uuid, request->port);
+  undo (self, libvirt, request, is_new, cause);
+  g_propagate_error (error, cause);
+  return FALSE;
+}
+
+/* In the definition alone, where another request for the same port is not replaced. */
+static gboolean
+allocate_off (const BalVfLibvirt *libvirt, const BalVfRequest *request, GError **error)
+{
+  g_autofree char *xml = libvirt->read_xml (libvirt->data, request->uuid, BAL_VF_CONFIG, error);
+  g_autoptr (GArray) ports = xml == NULL ? NULL : bal_vf_request_from_domain_xml (xml, NULL, error);
+
+  if (ports == NULL)
+    return FALSE;
+  for (guint i = 0; i < ports->len; i++)
+    {
+      const BalVfRequest *other = &g_array_index (ports, BalVfRequest, i);
+
+      if (strcmp (other->port, request->port) == 0 && !bal_vf_request_equal (other, request))
+        return fail (error, BAL_VF_ERROR_CONFLICT, request->uuid,
+                     "has that port with other values in its definition; nothing was changed");
+    }
+  return bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, error);
+}
+
+gboolean
+bal_vf_service_allocate (BalVfService *self,
+                         const BalVfRequest *request,
+                         gboolean in_config,
+                         JsonObject **port,
+                         GError **error)
+{
+  g_auto (BalVfLibvirt) libvirt = {0};
+  BalVfStanding standing;
+  gboolean ok;
+
+  *port = NULL;
+  if (!bal_vf_service_reach (self, &libvirt, error))
+    return FALSE;
+  bal_vf_service_claim (self, request->uuid);
+  ok = libvirt.look (libvirt.data, request->uuid, &standing, error)
+       && check_can_change (&standing, request->uuid, in_config, error)
+       && (standing.is_active ? allocate_live (self, &libvirt, request, in_config, port, error)
+                              : allocate_off (&libvirt, request, error));
+  bal_vf_service_unclaim (self, request->uuid);
+  return ok;
+}
+
+/* --- release --- */
+
+/* Names of the ports that are now being released. */
+static GPtrArray *
+begin_release (BalVfService *self, const char *uuid, const char *port, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
+  g_autoptr (GPtrArray) ports = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const BalVfEntry *entry = entries->pdata[i];
+      if (port == NULL || strcmp (entry->request.port, port) == 0)
+        g_ptr_array_add (ports, g_strdup (entry->request.port));
+    }
+  return bal_vf_service_mark_releasing (self, uuid, port, error) ? g_steal_pointer (&ports) : NULL;
+}
+
+/* All of them, whatever becomes of one; the error is the first. */
+static gboolean
+finish_all (BalVfService *self,
+            const BalVfLibvirt *libvirt,
+            const BalVfStanding *standing,
+            const char *uuid,
+            const GPtrArray *ports,
+            GError **error)
+{
+  g_autoptr (GError) first = NULL;
+
+  for (guint i = 0; i < ports->len; i++)
+    bal_vf_service_finish (self, libvirt, standing, uuid, ports->pdata[i], BAL_VF_DETACH_MS,
+                           first == NULL ? &first : NULL);
+  if (first == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
+}
+
+static gboolean
+release (BalVfService *self,
+         const BalVfLibvirt *libvirt,
+         const char *uuid,
+         const char *port,
+         gboolean in_config,
+         GError **error)
+{
+  BalVfStanding standing;
+  gboolean was_in_config = FALSE;
+
+  if (!libvirt->look (libvirt->data, uuid, &standing, error))
+    return FALSE;
+  if (standing.is_busy)
+    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
+                 "is held by a migration or another job; nothing was changed");
+  if (in_config && standing.is_persistent
+      && !bal_vf_metadata_remove (libvirt, uuid, port, BAL_VF_CONFIG, &was_in_config, error))
+    return FALSE;
+  g_autoptr (GPtrArray) ports = begin_release (self, uuid, port, error);
+  if (ports == NULL)
+    return FALSE;
+  if (ports->len == 0 && !was_in_config)
+    return fail (error, BAL_VF_ERROR_NOT_FOUND, uuid,
+                 port == NULL ? "has no port here; nothing was changed"
+                              : "has no such port here; nothing was changed");
+  return finish_all (self, libvirt, &standing, uuid, ports, error);
+}
+
+gboolean
+bal_vf_service_release (
+  BalVfService *self, const char *uuid, const char *port, gboolean in_config, GError **error)
+{
+  g_auto (BalVfLibvirt) libvirt = {0};
+  gboolean ok;
+
+  if (!bal_vf_service_reach (self, &libvirt, error))
+    return FALSE;
+  bal_vf_service_claim (self, uuid);
+  ok = release (self, &libvirt, uuid, port, in_config, error);
+  bal_vf_service_unclaim (self, uuid);
+  return ok;
+}
