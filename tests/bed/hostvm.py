@@ -305,8 +305,14 @@ class HostVm:
 
     def ballast(self, *arguments, check=True, timeout=120, env=None):
         """Runs the command line `ballast` in the VM, the installed one when it is; as run()."""
-        program = INSTALLED_BALLAST if self._has_ballast else ballast_program()
-        return self.run([program, *arguments], check=check, timeout=timeout, env=env)
+        return self.run([self._ballast(), *arguments], check=check, timeout=timeout, env=env)
+
+    def ballast_popen(self, *arguments, env=None):
+        """Starts `ballast`; as popen()."""
+        return self.popen([self._ballast(), *arguments], env=env)
+
+    def _ballast(self):
+        return INSTALLED_BALLAST if self._has_ballast else ballast_program()
 
     def read(self, inside):
         """Contents of a text file of the VM."""

@@ -42,9 +42,10 @@ class HostVmDaemon:
         self.vm.run(["systemctl", "restart", _UNIT])
 
     def sigkill(self):
-        """As a crash would; systemd starts it again, and it answers when this returns."""
+        """As a crash would, where it stands; systemd starts it again, and it answers when this returns."""
         before = self._property("MainPID")
         self.vm.run(["kill", "-KILL", before])
+        self.clear()
         wait_until(lambda: self._property("MainPID") not in ("0", before)
                    and self._property("ActiveState") == "active", 60, "ballastd runs again")
 

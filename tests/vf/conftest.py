@@ -12,9 +12,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bed.host import wait_until  # noqa: E402
 from bed.hostvm import HostVm  # noqa: E402
-from domains import console_path  # noqa: E402
 from vfhost import VfHost  # noqa: E402
 
 LOG_TAIL = 4000
@@ -82,19 +80,14 @@ def peer(host, vf_peer):
     vf_peer.cleanup()
 
 
-@pytest.fixture(scope="session")
-def booted_linux(vf_host):
-    name = "linux"
-    vf_host.start(name, linux=True)
-    vf_host.kept.add(name)
-    wait_until(lambda: "ballast-guest-ready" in vf_host.vm.read(console_path(vf_host.vm, name)), 240, "the inner Linux is up")
-    return name
-
-
 @pytest.fixture
-def linux(host, booted_linux):
+def linux(host):
     """A running inner Linux, the same one for all tests that do not end it."""
-    return booted_linux
+    name = "linux"
+    host.kept.add(name)
+    if host.vm.virsh("domstate", name, check=False).stdout.strip() != "running":
+        host.boot(name)
+    return name
 
 
 @pytest.hookimpl(hookwrapper=True)

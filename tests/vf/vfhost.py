@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 from bed.host import wait_until
 from bed.hostvm_daemon import HostVmDaemon
-from domains import domain_uuid, domain_xml
+from domains import console_path, domain_uuid, domain_xml
 
 VFS_PER_PF = 4
 CAPACITY_MBPS = 1000
@@ -52,6 +52,9 @@ class VfHost:
         """Runs `ballast vf`; as HostVm.run()."""
         return self.vm.ballast("vf", *arguments, check=check, timeout=timeout)
 
+    def vf_popen(self, *arguments):
+        return self.vm.ballast_popen("vf", *arguments)
+
     def listed(self):
         return json.loads(self.vf("list", "--json").stdout)
 
@@ -79,17 +82,22 @@ class VfHost:
     def allocate(self, domain, bandwidth, *options, port="net0"):
         """Port info of a port that is attached when this returns."""
         return json.loads(self.vf("allocate", "--domain", domain, "--port", port, "--bandwidth", bandwidth, "--json",
-                                  *options).stdout)
+                                  *options).stdout)["port"]
 
-    def refused(self, *arguments):
-        """What `ballast vf` says as it refuses: one sentence; nothing that can be seen has changed then."""
-        before = self.snapshot()
+    def told(self, *arguments):
+        """What `ballast vf` says as it refuses: one sentence."""
         done = self.vf(*arguments, check=False)
         assert done.returncode != 0, done.stdout
         assert done.stdout == ""
         assert len(done.stderr.splitlines()) == 1, done.stderr
-        assert self.snapshot() == before
         return done.stderr
+
+    def refused(self, *arguments):
+        """As told(); nothing that can be seen has changed then."""
+        before = self.snapshot()
+        said = self.told(*arguments)
+        assert self.snapshot() == before
+        return said
 
     # What is so
 
@@ -147,6 +155,14 @@ class VfHost:
         """As domain_xml()."""
         self.define(name, **arguments)
         self.vm.virsh("start", name)
+        return name
+
+    def boot(self, name, **arguments):
+        """Starts an inner Linux and waits until it is up; as domain_xml()."""
+        console = console_path(self.vm, name)
+        self.vm.run(["rm", "-f", console])
+        self.start(name, linux=True, **arguments)
+        wait_until(lambda: "ballast-guest-ready" in self.vm.read(console), 120, f"the inner Linux {name} is up")
         return name
 
     def qemu_pid(self, name):
