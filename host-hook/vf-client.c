@@ -23,7 +23,7 @@ bal_vf_client_call (const char *root, const BalVfCall *call, GError **error)
     return json_node_dup_object (result);
   if (g_error_matches (failure, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT))
     g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_FOUND,
-                 "%s, which hands virtual functions out: start it (systemctl start ballastd); "
+                 "%s to hand virtual functions out: start it (systemctl start ballastd); "
                  "nothing was changed",
                  failure->message);
   else

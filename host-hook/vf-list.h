@@ -12,10 +12,11 @@
 
 G_BEGIN_DECLS
 
-/* More are counted and left out, so that the list stays well below ballastd's limit of an answer.
+/* More are counted and left out, so that the list stays below the limits of an answer: 1 MiB and
+ * BAL_JSON_VALUES_MAX values.
  */
-#define BAL_VF_LIST_VFS_MAX 1500u
-#define BAL_VF_LIST_PORTS_MAX 800u
+#define BAL_VF_LIST_VFS_MAX 1000u
+#define BAL_VF_LIST_PORTS_MAX 700u
 
 /* {"pfs": [...], "ports": [...], "left-out": N}; of one PF (netdev or PCI address), or with NULL of
  * all. */

@@ -18,7 +18,8 @@ from bed.host import ballast_program
 from failures import FREED_MIB, free_garbage
 from support import MIB, Memory, check_whole, held_bytes
 
-COMMANDS = ("migrate", "ranges", "plan", "release", "restore", "status", "recover", "check-config", "retire")
+COMMANDS = ("migrate", "ranges", "plan", "release", "restore", "status", "recover", "check-config", "vf",
+            "retire")
 
 USAGE, NOT_FOUND, BUSY = 2, 3, 4
 
@@ -144,12 +145,18 @@ def test_bad_configuration(bed, target, case):
 
 
 def test_check_config(bed, target):
-    assert bed.src.ballast("check-config").stdout == "/etc/ballast/ballast.conf: OK\n"
+    assert bed.src.ballast("check-config").stdout == "/etc/ballast/ballast.conf: OK\n/etc/ballast/vf.conf: OK\n"
     bed.src.write("/tmp/good.conf", "[memory]\nmin-gain-mib=64\n")
     assert bed.src.ballast("check-config", "/tmp/good.conf").stdout == "/tmp/good.conf: OK\n"
     bed.src.write("/tmp/bad.conf", "[memory]\nmin-gain-mib=some\n")
     for arguments in ("check-config", "/tmp/bad.conf"), ("--config", "/tmp/bad.conf", "check-config"):
         check_refused(bed.src.ballast(*arguments, check=False), USAGE, "/tmp/bad.conf", "min-gain-mib", '"some"')
+
+    bed.src.write("/tmp/vf.conf", "[pf eth0]\ncapacity=10Gbit\n")
+    assert bed.src.ballast("check-config", "--vf-config", "/tmp/vf.conf").stdout == "/tmp/vf.conf: OK\n"
+    bed.src.write("/tmp/vf.conf", "[pf eth0]\ncapacity=some\n")
+    for path in "/tmp/vf.conf", "/nonexistent":
+        check_refused(bed.src.ballast("check-config", "--vf-config", path, check=False), USAGE, path)
 
 
 def test_libvirtd_down(bed, target):
@@ -181,7 +188,7 @@ def test_help_and_version(bed):
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", text, re.M)
         assert f"Usage:\n  ballast {command} " in bed.src.ballast(command, "--help").stdout
-    for code in "0", "1", "2", "3", "4", "5", "6", "130":
+    for code in "0", "1", "2", "3", "4", "5", "6", "7", "130":
         assert re.search(rf"^  {code} ", text, re.M)
     assert re.fullmatch(r"ballast \d+\.\d+\S*\n", bed.src.ballast("--version").stdout)
 
