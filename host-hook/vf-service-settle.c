@@ -71,22 +71,25 @@ find_domain (const Round *self, const char *uuid)
   return NULL;
 }
 
-/* With the lock held. */
-static gboolean
-is_parked (const Round *self, const char *uuid)
+/* With the lock held: forgets those whose migration does not come, or is over. */
+static void
+look_at_parked (const Round *self)
 {
-  gint64 *since_us = g_hash_table_lookup (self->service->parked, uuid);
-  const BalVfDomain *domain = find_domain (self, uuid);
   gint64 now_us = g_get_monotonic_time ();
+  GHashTableIter iter;
+  gpointer uuid, value;
 
-  if (since_us == NULL)
-    return FALSE;
-  if (domain != NULL && domain->is_busy)
-    *since_us = now_us;
-  if (domain != NULL && now_us - *since_us < PARKED_MAX_US)
-    return TRUE;
-  g_hash_table_remove (self->service->parked, uuid);
-  return FALSE;
+  g_hash_table_iter_init (&iter, self->service->parked);
+  while (g_hash_table_iter_next (&iter, &uuid, &value))
+    {
+      const BalVfDomain *domain = find_domain (self, uuid);
+      gint64 *since_us = value;
+
+      if (domain != NULL && domain->is_busy)
+        *since_us = now_us;
+      if (domain == NULL || now_us - *since_us >= PARKED_MAX_US)
+        g_hash_table_iter_remove (&iter);
+    }
 }
 
 /* --- what is to be done --- */
@@ -133,7 +136,8 @@ decide (Round *self)
       BalVfAction *action = actions->pdata[0];
 
       if (is_claimed (self, action->uuid)
-          && (action->kind != BAL_VF_ATTACH || !is_parked (self, action->uuid))
+          && (action->kind != BAL_VF_ATTACH
+              || !g_hash_table_contains (service->parked, action->uuid))
           && take_up (service, action))
         g_ptr_array_add (self->actions, g_ptr_array_steal_index (actions, 0));
       else
@@ -279,6 +283,7 @@ look_around (Round *self, gboolean is_all, GError **error)
   if (is_all && !bal_vf_service_look (service, error))
     return FALSE;
   look_at_own (service);
+  look_at_parked (self);
   decide (self);
   return TRUE;
 }

@@ -1,7 +1,65 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vf-service-fixture.h"
 
+#include "host-hook/vf-error.h"
+
 #define N_VFS 4
+
+#define LEDGER BAL_VF_LEDGER_FOLDER "/" BAL_VF_LEDGER_NAME
+
+/* --- the NIC, which can be cut off as libvirt can --- */
+
+static gboolean
+fail (GError **error)
+{
+  g_set_error_literal (error, BAL_VF_ERROR, BAL_VF_ERROR_NETLINK, "it is dead");
+  return FALSE;
+}
+
+static GArray *
+read_nic (gpointer data, const char *pf_netdev, GError **error)
+{
+  VfServiceCase *self = data;
+  BalVfNic nic = vf_nic (&self->nic);
+
+  if (self->domains.dies_at == 0 || self->domains.n_steps < self->domains.dies_at)
+    return nic.read (nic.data, pf_netdev, error);
+  fail (error);
+  return NULL;
+}
+
+static gboolean
+set_nic (gpointer data,
+         const char *pf_netdev,
+         guint index,
+         BalVfSet which,
+         const BalVfSettings *values,
+         GError **error)
+{
+  VfServiceCase *self = data;
+  BalVfNic nic = vf_nic (&self->nic);
+
+  if (vf_domains_is_dead (&self->domains))
+    return fail (error);
+  return nic.set (nic.data, pf_netdev, index, which, values, error);
+}
+
+static void
+on_death (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  g_free (self->ledger);
+  self->ledger = test_root_get (&self->root, LEDGER);
+}
+
+static void
+on_destroy (gpointer user_data, const char *uuid)
+{
+  bal_vf_service_end (((VfServiceCase *)user_data)->service, uuid);
+}
+
+/* --- the service --- */
 
 static void
 start (VfServiceCase *self)
@@ -11,6 +69,7 @@ start (VfServiceCase *self)
 
   self->service = bal_vf_service_new (self->root.path, config, &self->reach, &error);
   g_assert_no_error (error);
+  self->service->stand_in = &self->libvirt;
 }
 
 void
@@ -22,7 +81,14 @@ vf_service_set_up (VfServiceCase *self, gconstpointer data)
   vf_tree_add_pf (&self->root, 3, N_VFS, 1000, 0);
   vf_tree_add_pf (&self->root, 4, N_VFS, 1000, 1);
   vf_nic_init (&self->nic, N_VFS);
-  self->reach = vf_nic (&self->nic);
+  self->reach = (BalVfNic){self, read_nic, set_nic};
+  vf_domains_init (&self->domains, &self->root);
+  self->domains.on_death = on_death;
+  self->domains.on_destroy = on_destroy;
+  self->domains.user_data = self;
+  self->libvirt = vf_domains_libvirt (&self->domains);
+  self->domain = vf_domains_add (&self->domains, 1);
+  self->ledger = NULL;
   start (self);
 }
 
@@ -30,7 +96,9 @@ void
 vf_service_tear_down (VfServiceCase *self, gconstpointer data)
 {
   bal_vf_service_free (self->service);
+  vf_domains_clear (&self->domains);
   vf_nic_clear (&self->nic);
+  g_free (self->ledger);
   test_root_tear_down (&self->root, NULL);
 }
 
@@ -39,6 +107,33 @@ vf_service_restart (VfServiceCase *self)
 {
   bal_vf_service_free (self->service);
   start (self);
+}
+
+void
+vf_service_revive (VfServiceCase *self)
+{
+  bal_vf_service_free (self->service);
+  test_root_put (&self->root, LEDGER, self->ledger);
+  self->domains.dies_at = 0;
+  start (self);
+}
+
+void
+vf_service_let_expire (VfServiceCase *self)
+{
+  self->service->config.expiry_s = 0;
+}
+
+BalVfRequest
+vf_service_request (guint domain, guint bandwidth_mbps)
+{
+  BalVfRequest request = vf_request (domain, bandwidth_mbps);
+  g_autoptr (GError) error = NULL;
+
+  request.pf = g_strdup ("eth3");
+  bal_vf_request_complete (&request, &error);
+  g_assert_no_error (error);
+  return request;
 }
 
 char *

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Fixture: a service (host-hook/vf-service.h) on a made-up sysfs with a made-up NIC: PFs eth3 and
- * eth4 of 1000 Mbit/s with four VFs each. Failure: the test aborts.
+ * Fixture: a service (host-hook/vf-service.h) on a made-up sysfs with a made-up NIC and a made-up
+ * libvirt: PFs eth3 and eth4 of 1000 Mbit/s with four VFs each, and running domain 1. Failure: the
+ * test aborts.
  */
 #pragma once
 
 #include "host-hook/vf-service-core.h"
+#include "vf-domains.h"
 #include "vf-fixture.h"
 #include "vf-nic.h"
 
@@ -14,7 +16,11 @@ typedef struct
   TestRoot root;
   VfNic nic;
   BalVfNic reach;
+  VfDomains domains;
+  BalVfLibvirt libvirt;
+  VfTestDomain *domain;
   BalVfService *service;
+  char *ledger; /* as it was when it died */
 } VfServiceCase;
 
 void vf_service_set_up (VfServiceCase *self, gconstpointer data);
@@ -22,6 +28,15 @@ void vf_service_tear_down (VfServiceCase *self, gconstpointer data);
 
 /* As after a SIGKILL: what is in memory is gone. */
 void vf_service_restart (VfServiceCase *self);
+
+/* The same after VfDomains' dies_at: what was done behind that is undone, and all works again. */
+void vf_service_revive (VfServiceCase *self);
+
+/* What is reserved from now on ends at once. */
+void vf_service_let_expire (VfServiceCase *self);
+
+/* Of domain @domain, port net0, on eth3. */
+BalVfRequest vf_service_request (guint domain, guint bandwidth_mbps);
 
 /* A domain's XML with <vf:port> elements and devices; the caller's. */
 char *vf_service_xml (guint domain, const char *ports, const char *devices);

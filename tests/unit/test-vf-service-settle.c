@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a round makes of ledger, sysfs and libvirt, and what the hooks of a migration do. */
+#include "vf-service-fixture.h"
+
+#include "host-hook/vf-error.h"
+#include "host-hook/vf-interface.h"
+
+#include <string.h>
+
+#define VF_0 "0000:03:10.0"
+#define PORT "<vf:port id='net0' bandwidth='300Mbit' pf='eth3'/>"
+#define REQUIRED "<vf:port id='net0' bandwidth='300Mbit' pf='eth3' required='yes'/>"
+
+static void
+prepare (VfServiceCase *self, const char *ports)
+{
+  g_autofree char *xml = vf_service_xml (1, ports, "");
+  g_autoptr (GError) error = NULL;
+
+  bal_vf_service_prepare (self->service, xml, &error);
+  g_assert_no_error (error);
+}
+
+static void
+settle (VfServiceCase *self)
+{
+  bal_vf_service_settle (self->service, NULL);
+}
+
+static BalVfState
+state_of (VfServiceCase *self)
+{
+  g_assert_nonnull (vf_service_entry (self, 1));
+  return vf_service_entry (self, 1)->state;
+}
+
+/* --- a start --- */
+
+static void
+test_start (VfServiceCase *self, gconstpointer data)
+{
+  self->domain->is_active = FALSE;
+  prepare (self, PORT);
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  self->domain->is_active = TRUE;
+  bal_vf_service_settle (self->service, vf_uuid (1));
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  g_assert_true (vf_domains_has (self->domain, VF_0));
+
+  guint n_changes = self->domains.n_changes;
+  settle (self);
+  g_assert_cmpuint (self->domains.n_changes, ==, n_changes);
+
+  /* Ended, and no hook said so. */
+  vf_domains_stop (&self->domains, self->domain);
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  vf_service_restart (self);
+  vf_service_let_expire (self);
+  prepare (self, PORT);
+  settle (self);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+static void
+test_start_without_it (VfServiceCase *self, gconstpointer data)
+{
+  prepare (self, PORT);
+  self->domains.attach_fails = "no more PCI slots";
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_FAILED);
+  g_assert_nonnull (strstr (vf_service_entry (self, 1)->why, "no more PCI slots"));
+  guint64 generation = bal_vf_ledger_generation (self->service->ledger);
+  settle (self);
+  g_assert_true (self->domain->is_active);
+  self->domains.attach_fails = NULL;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  g_assert_null (vf_service_entry (self, 1)->why);
+  g_assert_cmpuint (generation, <, bal_vf_ledger_generation (self->service->ledger));
+}
+
+static void
+test_required (VfServiceCase *self, gconstpointer data)
+{
+  prepare (self, REQUIRED);
+  self->domains.attach_fails = "no more PCI slots";
+  settle (self);
+  g_assert_false (self->domain->is_active);
+  settle (self);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+/* Only a domain that has just been started ends for want of its port. */
+static void
+test_required_and_running (VfServiceCase *self, gconstpointer data)
+{
+  prepare (self, REQUIRED);
+  self->domain->has_booted = FALSE;
+  self->domains.attach_fails = "no more PCI slots";
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_FAILED);
+  self->domain->has_booted = TRUE;
+  settle (self);
+  g_assert_true (self->domain->is_active);
+  self->domains.attach_fails = NULL;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+
+  g_assert_true (bal_vf_service_park (self->service, vf_uuid (1), NULL));
+  self->domains.attach_fails = "no more PCI slots";
+  g_assert_false (bal_vf_service_unpark (self->service, vf_uuid (1), NULL));
+  settle (self);
+  g_assert_true (self->domain->is_active);
+}
+
+/* --- what is left alone --- */
+
+static void
+test_busy (VfServiceCase *self, gconstpointer data)
+{
+  prepare (self, PORT);
+  self->domain->is_busy = TRUE;
+  settle (self);
+  g_assert_cmpuint (self->domains.n_changes, ==, 0);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+}
+
+static void
+test_libvirt_away (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_let_expire (self);
+  prepare (self, PORT);
+  self->service->stand_in = NULL;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+}
+
+static void
+test_foreign (VfServiceCase *self, gconstpointer data)
+{
+  VfTestDomain *stranger = vf_domains_add (&self->domains, 2);
+  BalVfSettings before;
+  g_autoptr (GError) error = NULL;
+
+  vf_domains_give (&self->domains, stranger, "0000:03:10.1", "52:54:00:00:00:99");
+  vf_nic_vf (&self->nic, 1)->max_rate_mbps = 77;
+  before = *vf_nic_vf (&self->nic, 1);
+  vf_service_restart (self);
+  vf_service_let_expire (self);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autofree char *port =
+        g_strdup_printf ("<vf:port id='net%u' bandwidth='100Mbit' pf='eth3'/>", i);
+      prepare (self, port);
+    }
+  settle (self);
+  g_assert_true (vf_domains_has (stranger, "0000:03:10.1"));
+  bal_vf_service_release (self->service, vf_uuid (1), NULL, FALSE, &error);
+  g_assert_no_error (error);
+  g_assert_false (bal_vf_service_release (self->service, vf_uuid (2), NULL, FALSE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
+  bal_vf_service_end (self->service, vf_uuid (2));
+  settle (self);
+  g_assert_true (vf_domains_has (stranger, "0000:03:10.1"));
+  g_assert_cmpuint (bal_vf_settings_differ (vf_nic_vf (&self->nic, 1), &before, BAL_VF_SET_ALL), ==,
+                    0);
+}
+
+/* A VF of the ledger's that another domain has got hold of. */
+static void
+test_taken (VfServiceCase *self, gconstpointer data)
+{
+  VfTestDomain *stranger = vf_domains_add (&self->domains, 2);
+
+  vf_service_let_expire (self);
+  prepare (self, PORT);
+  vf_domains_give (&self->domains, stranger, VF_0, "52:54:00:00:00:99");
+  guint n_sets = self->nic.n_sets;
+  settle (self);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  settle (self);
+  g_assert_cmpuint (self->domains.n_changes, ==, 0);
+  g_assert_cmpuint (self->nic.n_sets, ==, n_sets);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RELEASING);
+}
+
+/* --- the guest does not let go --- */
+
+static void
+test_slow_guest (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (BalVfEntry) entry = NULL;
+  g_autoptr (GError) error = NULL;
+
+  prepare (self, PORT);
+  settle (self);
+  self->domain->keeps_vfs = TRUE;
+  entry = bal_vf_entry_copy (vf_service_entry (self, 1));
+  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_clear_error (&error);
+  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+
+  g_mutex_lock (&self->service->lock);
+  g_assert_true (bal_vf_service_mark_releasing (self->service, vf_uuid (1), NULL, NULL));
+  g_mutex_unlock (&self->service->lock);
+  self->domain->keeps_vfs = FALSE;
+  settle (self);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_false (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+/* --- a migration --- */
+
+static char *
+arrive (VfServiceCase *self, const char *ports, const char *devices)
+{
+  g_autofree char *xml = vf_service_xml (1, ports, devices);
+  g_autoptr (GError) error = NULL;
+  char *changed = NULL;
+
+  bal_vf_service_arrive (self->service, xml, &changed, &error);
+  g_assert_no_error (error);
+  return changed;
+}
+
+#define MAC "52:54:00:00:00:01"
+#define TEAM "<vf:port id='net0' bandwidth='300Mbit' mac='" MAC "' standby='ua-net0'/>"
+#define TEAM_INTERFACE                                                                             \
+  "<interface type='hostdev'><mac address='" MAC "'/><source><address type='pci' domain='0' "      \
+  "bus='0x81' slot='0x02' function='1'/></source></interface>"
+
+static void
+test_arrival_with_standby (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *changed = NULL;
+
+  self->domain->is_active = FALSE;
+  changed = arrive (self, TEAM, TEAM_INTERFACE);
+  g_autoptr (GArray) held = bal_vf_interface_list_held (changed, NULL);
+  g_assert_true (bal_vf_interface_has (held, VF_0, MAC));
+  g_assert_false (bal_vf_interface_has (held, "0000:81:02.1", NULL));
+  prepare (self, TEAM);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+
+  /* QEMU waits for memory with the VF already in its hands. */
+  self->domain->is_active = self->domain->is_busy = TRUE;
+  vf_domains_give (&self->domains, self->domain, VF_0, MAC);
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  g_assert_cmpuint (self->domains.n_changes, ==, 0);
+
+  /* It failed. */
+  vf_domains_stop (&self->domains, self->domain);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+static void
+test_arrival_without_standby (VfServiceCase *self, gconstpointer data)
+{
+  self->domain->is_active = FALSE;
+  g_assert_null (arrive (self, PORT, ""));
+  prepare (self, PORT);
+  self->domain->is_active = self->domain->is_busy = TRUE;
+  self->domain->has_booted = FALSE;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  self->domain->is_busy = FALSE;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+}
+
+static void
+test_arrival_refused (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *xml =
+    vf_service_xml (1, "<vf:port id='net0' bandwidth='1Gbit'/>", TEAM_INTERFACE);
+  g_autoptr (GError) error = NULL;
+  char *changed = NULL;
+
+  g_assert_false (bal_vf_service_arrive (self->service, xml, &changed, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+  g_assert_null (changed);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (bal_vf_service_arrive (self->service, "<domain/>", &changed, &error));
+  g_assert_null (changed);
+}
+
+/* --- several at once --- */
+
+typedef struct
+{
+  VfServiceCase *test;
+  guint domain;
+} Worker;
+
+static gpointer
+work (gpointer data)
+{
+  Worker *self = data;
+  BalVfService *service = self->test->service;
+  const char *ports = "<vf:port id='net0' bandwidth='200Mbit' pf='eth3'/>";
+  g_autofree char *uuid = g_strdup_printf ("6d1f0c2a-0f9e-4b0e-9c55-%012x", self->domain);
+  g_autofree char *xml =
+    g_strdup_printf ("<domain><uuid>%s</uuid><metadata><vf:ports xmlns:vf='urn:x-ballast:vf:1'>%s"
+                     "</vf:ports></metadata></domain>",
+                     uuid, ports);
+
+  for (guint i = 0; i < 40; i++)
+    {
+      bal_vf_service_prepare (service, xml, NULL);
+      bal_vf_service_settle (service, i % 2 == 0 ? NULL : uuid);
+      bal_vf_service_end (service, uuid);
+    }
+  return NULL;
+}
+
+static void
+test_threads (VfServiceCase *self, gconstpointer data)
+{
+  GThread *threads[6];
+  Worker workers[G_N_ELEMENTS (threads)];
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    {
+      workers[i] = (Worker){self, 10 + i};
+      threads[i] = g_thread_new ("work", work, &workers[i]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+  g_assert_cmpuint (g_hash_table_size (self->service->claims), ==, 0);
+}
+
+#define ADD(name, function)                                                                        \
+  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/vf-service-settle/start", test_start);
+  ADD ("/vf-service-settle/start-without-it", test_start_without_it);
+  ADD ("/vf-service-settle/required", test_required);
+  ADD ("/vf-service-settle/required-and-running", test_required_and_running);
+  ADD ("/vf-service-settle/busy", test_busy);
+  ADD ("/vf-service-settle/libvirt-away", test_libvirt_away);
+  ADD ("/vf-service-settle/foreign", test_foreign);
+  ADD ("/vf-service-settle/taken", test_taken);
+  ADD ("/vf-service-settle/slow-guest", test_slow_guest);
+  ADD ("/vf-service-settle/arrival-with-standby", test_arrival_with_standby);
+  ADD ("/vf-service-settle/arrival-without-standby", test_arrival_without_standby);
+  ADD ("/vf-service-settle/arrival-refused", test_arrival_refused);
+  ADD ("/vf-service-settle/threads", test_threads);
+  return g_test_run ();
+}
