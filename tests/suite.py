@@ -112,7 +112,8 @@ def run_modular(totals, options):
 
 
 def run_vf(totals, options):
-    run_pytest("vf", "vf", totals, options.pytest, build("test"))
+    install("vf")
+    run_pytest("vf", "vf", totals, [*long_option(options), *options.pytest], build("test"))
 
 
 # Layer: (function, part of the default run). Cheap ones first.
@@ -121,9 +122,9 @@ LAYERS = {
     "fuzz": (run_fuzz, True),
     "component": (run_component, True),
     "integration": (run_integration, True),
+    "vf": (run_vf, True),
     "backports": (run_backports, False),
     "modular": (run_modular, False),
-    "vf": (run_vf, False),
 }
 
 
@@ -131,9 +132,9 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("layers", nargs="*", metavar="LAYER",
                         help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
-                             "integration tests with libvirt and QEMU of bookworm-backports, modular, which runs "
-                             "ballastd's with virtqemud instead of libvirtd, and vf, which needs what "
-                             "tests/install-deps vf installs and tests virtual functions in an emulated host")
+                             "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
+                             "ballastd's with virtqemud instead of libvirtd. vf tests virtual functions in an emulated "
+                             "host with SR-IOV")
     parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")
