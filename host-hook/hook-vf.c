@@ -117,7 +117,10 @@ main (int argc, char **argv)
                   error->message);
       return 0;
     }
-  g_printerr ("60-ballast-vf: %s; the domain asks for VFs and does not come up without them\n",
-              error->message);
+  /* What ballastd refuses says so itself. */
+  g_printerr ("60-ballast-vf: %s%s\n", error->message,
+              error->domain == BAL_VF_ERROR
+                ? ""
+                : "; the domain asks for VFs and does not come up without them");
   return 1;
 }

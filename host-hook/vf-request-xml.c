@@ -10,11 +10,12 @@
 /* Any version of the namespace. */
 #define URI_FAMILY "urn:x-ballast:vf:"
 
+#define LEAD "The domain's metadata does not ask for VFs in a way that Ballast knows: "
+
 static gboolean
 fail (GError **error, const char *what)
 {
-  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID,
-               "The domain's metadata does not ask for VFs in a way that Ballast knows: %s", what);
+  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID, LEAD "%s", what);
   return FALSE;
 }
 
@@ -112,7 +113,10 @@ read_attribute (const xmlNode *port, const xmlAttr *attribute, BalVfRequest *out
     if (strcmp (attributes[i].name, name) == 0)
       {
         g_autofree char *text = bal_xml_attribute (port, name);
-        return attributes[i].set (out, name, text, error);
+        if (attributes[i].set (out, name, text, error))
+          return TRUE;
+        g_prefix_error_literal (error, LEAD);
+        return FALSE;
       }
   return fail (error, "a port has an unknown attribute");
 }

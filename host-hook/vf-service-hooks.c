@@ -25,31 +25,59 @@ is_attaching (BalVfService *self, const char *uuid)
 
 /* --- prepare --- */
 
-/* With the lock held. FALSE when one of the requested ports is still being released. */
 static gboolean
-finish_releases (BalVfService *self, const GArray *requests)
+is_asked_for (const GArray *requests, const BalVfEntry *entry)
 {
+  for (guint i = 0; i < requests->len; i++)
+    if (bal_vf_request_equal (&g_array_index (requests, BalVfRequest, i), &entry->request))
+      return TRUE;
+  return FALSE;
+}
+
+/* What an earlier run of the domain has left, of which nobody heard that it had ended, goes unless
+ * it is asked for again just so. With the lock held, as all of this. */
+static gboolean
+release_others (BalVfService *self, const char *uuid, const GArray *requests, GError **error)
+{
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const BalVfEntry *entry = entries->pdata[i];
+      g_autofree char *port = g_strdup (entry->request.port);
+
+      if (!is_asked_for (requests, entry)
+          && !bal_vf_service_mark_releasing (self, uuid, port, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* FALSE when some of the domain's ports are still being released. */
+static gboolean
+finish_releases (BalVfService *self, const char *uuid)
+{
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
   gboolean done = TRUE;
 
-  for (guint i = 0; i < requests->len; i++)
+  for (guint i = 0; i < entries->len; i++)
     {
-      const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);
-      const BalVfEntry *entry = find (self, request);
+      const BalVfEntry *entry = entries->pdata[i];
+      g_autofree char *port = g_strdup (entry->request.port);
 
-      if (entry != NULL && entry->state == BAL_VF_RELEASING
-          && (is_attaching (self, request->uuid)
-              || !bal_vf_service_tear_down (self, request->uuid, request->port, NULL)))
+      if (entry->state == BAL_VF_RELEASING
+          && (is_attaching (self, uuid) || !bal_vf_service_tear_down (self, uuid, port, NULL)))
         done = FALSE;
     }
   return done;
 }
 
 static void
-await_releases (BalVfService *self, const GArray *requests)
+await_releases (BalVfService *self, const char *uuid)
 {
   gint64 end_us = g_get_monotonic_time () + STILL_RELEASING_MS * 1000;
 
-  while (!finish_releases (self, requests) && g_get_monotonic_time () < end_us)
+  while (!finish_releases (self, uuid) && g_get_monotonic_time () < end_us)
     {
       g_mutex_unlock (&self->lock);
       g_usleep (POLL_MS * 1000);
@@ -92,8 +120,11 @@ prepare_all (BalVfService *self, const GArray *requests, int home_node, GError *
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   g_autofree gboolean *was_there = g_new0 (gboolean, requests->len);
+  const char *uuid = g_array_index (requests, BalVfRequest, 0).uuid;
 
-  await_releases (self, requests);
+  if (!release_others (self, uuid, requests, error))
+    return FALSE;
+  await_releases (self, uuid);
   for (guint i = 0; i < requests->len; i++)
     {
       const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);

@@ -5,6 +5,7 @@ import pytest
 
 from agent_process import AgentProcess, agent_program
 from daemon_peer import DaemonPeer, FakeDaemon
+from vf_peer import VfPeer
 
 
 @pytest.fixture
@@ -55,3 +56,17 @@ def fake(tmp_path):
     yield start
     for each in started:
         each.end()
+
+
+@pytest.fixture
+def vf_host(tmp_path):
+    """vf_host(**options of VfPeer): a made-up host with VFs below tmp_path, ended after the test."""
+    started = []
+
+    def start(**options):
+        started.append(VfPeer(tmp_path, **options))
+        return started[-1]
+
+    yield start
+    for peer in started:
+        peer.kill()

@@ -149,6 +149,15 @@ test_started_anew (VfServiceCase *self, gconstpointer data)
   g_assert_no_error (error);
   must_prepare (self, 1, PORT ("300Mbit"));
   g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RESERVED);
+
+  /* With other values, and another name for the same address. */
+  must_prepare (self, 1, PORT ("400Mbit"));
+  g_assert_cmpuint (vf_service_entry (self, 1)->request.bandwidth_mbps, ==, 400);
+  g_autofree char *renamed = g_strdup_printf ("<vf:port id='net1' bandwidth='400Mbit' mac='%s'/>",
+                                              vf_service_entry (self, 1)->request.mac);
+  must_prepare (self, 1, renamed);
+  g_assert_null (vf_service_entry (self, 1));
+  g_assert_cmpuint (bal_vf_book_size (bal_vf_ledger_book (self->service->ledger)), ==, 1);
 }
 
 /* --- the inventory grows old --- */
