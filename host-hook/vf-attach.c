@@ -154,6 +154,14 @@ await_guest (const BalVfLibvirt *libvirt, const BalVfEntry *entry, guint wait_ms
   return FALSE;
 }
 
+/* The driver is linked before it has made the interface (really_probe()): until then nobody can
+ * tell whose the VF is. */
+static gboolean
+is_back (BalVfUse use)
+{
+  return use == BAL_VF_IDLE || use == BAL_VF_HOST;
+}
+
 static void
 await_driver (const char *root, const BalVfEntry *entry)
 {
@@ -162,7 +170,7 @@ await_driver (const char *root, const BalVfEntry *entry)
   for (;;)
     {
       BalVf vf = look_at_vf (root, entry);
-      if ((vf.use != BAL_VF_PREPARED && vf.use != BAL_VF_OPEN) || g_get_monotonic_time () >= end_us)
+      if (is_back (vf.use) || g_get_monotonic_time () >= end_us)
         return;
       g_usleep (POLL_MS * 1000);
     }

@@ -88,6 +88,19 @@ test_life (VfServiceCase *self, gconstpointer data)
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
 }
 
+/* Its own driver has the VF before there is an interface to be seen. */
+static void
+test_slow_driver (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_allocate (self, FALSE);
+  self->domains.is_slow = TRUE;
+  release (self, NULL, FALSE, &error);
+  g_assert_no_error (error);
+  assert_nothing (self);
+}
+
 static void
 test_definition (VfServiceCase *self, gconstpointer data)
 {
@@ -413,6 +426,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("/vf-service-ports/life", test_life);
+  ADD ("/vf-service-ports/slow-driver", test_slow_driver);
   ADD ("/vf-service-ports/definition", test_definition);
   ADD ("/vf-service-ports/domain-that-is-off", test_domain_that_is_off);
   ADD ("/vf-service-ports/refusals", test_refusals);

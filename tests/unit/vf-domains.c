@@ -148,6 +148,24 @@ vf_domains_asks (const VfTestDomain *domain, BalVfWhere where, const char *port)
   return FALSE;
 }
 
+typedef struct
+{
+  const TestRoot *root;
+  guint pf;
+  guint vf;
+} Late;
+
+static gpointer
+come_back (gpointer data)
+{
+  Late *self = data;
+
+  g_usleep (200 * 1000);
+  vf_tree_take_back_vf (self->root, self->pf, self->vf);
+  g_free (self);
+  return NULL;
+}
+
 /* vf-tree.h's numbers. */
 static void
 pass (VfDomains *self, const char *pci, gboolean is_given)
@@ -155,10 +173,15 @@ pass (VfDomains *self, const char *pci, gboolean is_given)
   guint pf, slot, function;
 
   g_assert_cmpint (sscanf (pci, "0000:%x:%x.%x", &pf, &slot, &function), ==, 3);
+  Late late = {self->root, pf, (slot - 0x10) * 8 + function};
   if (is_given)
-    vf_tree_pass_vf (self->root, pf, (slot - 0x10) * 8 + function, TRUE);
+    vf_tree_pass_vf (self->root, late.pf, late.vf, TRUE);
   else
-    vf_tree_take_back_vf (self->root, pf, (slot - 0x10) * 8 + function);
+    vf_tree_take_back_vf (self->root, late.pf, late.vf);
+  if (is_given || !self->is_slow)
+    return;
+  vf_tree_remove_vf_netdev (self->root, late.pf, late.vf);
+  g_thread_unref (g_thread_new ("late", come_back, g_memdup2 (&late, sizeof late)));
 }
 
 void

@@ -30,6 +30,7 @@ struct VfDomains
   const TestRoot *root;
   GPtrArray *domains;        /* of VfTestDomain */
   const char *attach_fails;  /* what it says then; NULL: it does not */
+  gboolean is_slow;          /* a VF that is given back has its interface a while later */
   gboolean forgets_to_write; /* attaching succeeds, and nothing happened */
   guint n_changes;           /* calls that changed something */
   guint n_asked;             /* detachments asked for */
