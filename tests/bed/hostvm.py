@@ -305,13 +305,14 @@ class HostVm:
 
     def ballast(self, *arguments, check=True, timeout=120, env=None):
         """Runs the command line `ballast` in the VM, the installed one when it is; as run()."""
-        return self.run([self._ballast(), *arguments], check=check, timeout=timeout, env=env)
+        return self.run([self.ballast_path, *arguments], check=check, timeout=timeout, env=env)
 
     def ballast_popen(self, *arguments, env=None):
         """Starts `ballast`; as popen()."""
-        return self.popen([self._ballast(), *arguments], env=env)
+        return self.popen([self.ballast_path, *arguments], env=env)
 
-    def _ballast(self):
+    @property
+    def ballast_path(self):
         return INSTALLED_BALLAST if self._has_ballast else ballast_program()
 
     def read(self, inside):
@@ -340,7 +341,7 @@ class HostVm:
         """Installs the build under test as a package would; it stays over a reboot."""
         kept = tempfile.mkdtemp(prefix="install.", dir=self.shared)
         subprocess.run(["meson", "install", "-C", build_dir(), "--no-rebuild", "--quiet", "--destdir", kept], check=True)
-        self.run(["cp", "-a", "--no-preserve=ownership", f"{kept}/.", "/"], timeout=120)
+        self.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination", f"{kept}/.", "/"], timeout=120)
         # The build's prefix is /usr/local, but libvirt's hooks and the configuration are below /etc.
         self.run(["cp", "-a", "/usr/local/etc/.", "/etc"])
         self.run(["systemctl", "daemon-reload"])

@@ -51,8 +51,9 @@ def test_they_are_left_alone(host, by_hand, in_container, on_host):
     pf = host.pfs[0].name
 
     def seen():
-        return ([entry for entry in host.drivers().items() if entry[0] in foreign],
-                {key: value for key, value in host.settings().items() if key[0] == pf and key[1] < 3})
+        seen = host.look()
+        return ([entry for entry in seen.drivers.items() if entry[0] in foreign],
+                {key: value for key, value in seen.settings().items() if key[0] == pf and key[1] < 3})
     before = seen()
     uses = {vf["vf-pci"]: vf["use"] for vf in host.listed()["pfs"][0]["vfs"]}
     assert all(uses[vf] != "idle" for vf in foreign) and list(uses.values()).count("idle") == 1

@@ -98,5 +98,5 @@ def test_what_it_asks_for_is_not_given_twice(host, asking):
     asking()
     asked = host.allocate("d1", "300Mbit", "--vlan", "7")
     assert asked == host.port("d1")
-    assert len(host.domain_vfs()[domain_uuid("d1")]) == 1
+    assert len(host.look().domains[domain_uuid("d1")]) == 1
     host.refused("allocate", "--domain", "d1", "--port", "net0", "--bandwidth", "301Mbit", "--vlan", "7")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A host VM with Ballast: what its command line says of VFs, and what libvirt, sysfs and the NIC say, to compare them."""
 
+import dataclasses
 import json
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -20,6 +22,37 @@ _LINK_RULE = 'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="igb", RUN+="/usr/sbin/i
 _SETTINGS = ("vlan_list", "rate", "spoofchk", "trust", "link_state")
 
 
+_DRIVERS = "stat -c %N /sys/bus/pci/devices/*/virtfn* /sys/bus/pci/devices/*/virtfn*/driver"
+
+_LOOK = f"""\
+"$0" vf list --json && echo @@ && ip -j link show && echo @@ && {_DRIVERS} && echo @@
+for domain in $(virsh -q list --name); do
+    virsh -q dumpxml "$domain" && echo @
+done
+"""
+
+
+@dataclasses.dataclass
+class Seen:
+    """What there is to be seen of VFs.
+
+    pfs, ports: as Ballast says, by interface, and by (domain's UUID, port)
+    vfs: as `ip -j link` says, by (PF's interface, number)
+    drivers: by PCI address
+    domains: {UUID: {MAC address: PCI address}} of the VFs that running domains have, as libvirt says
+    """
+
+    pfs: dict
+    ports: dict
+    vfs: dict
+    drivers: dict
+    domains: dict
+
+    def settings(self):
+        """What the NIC has for each VF and Ballast may set."""
+        return {key: {name: vf.get(name) for name in _SETTINGS} for key, vf in self.vfs.items()}
+
+
 class VfHost:
     """`vm`, with Ballast installed and VFS_PER_PF idle VFs of each PF.
 
@@ -35,11 +68,12 @@ class VfHost:
         for pf in self.pfs:
             vm.bring_up(pf)
         self.daemon = HostVmDaemon(vm, self.config())
+        self.wait_drivers()
         for pf in self.pfs:
-            for vf in self.vfs(pf):
-                vm.wait_driver(vf, "igbvf")
             wait_until(lambda: vm.carrier(pf), 30, f"{pf.name} has its link again")
-        self._clean = self.settings()
+        seen = self.look()
+        self._clean = seen.settings()
+        self._vfs = {(pf["pf"], vf["vf"]): vf["vf-pci"] for pf in seen.pfs.values() for vf in pf["vfs"]}
 
     def config(self, *keys):
         """A vf.conf, with more keys for its group [vf]."""
@@ -102,46 +136,35 @@ class VfHost:
     # What is so
 
     def vfs(self, pf):
-        """PCI addresses of a PF's VFs."""
-        shown = self.vm.run(["sh", "-c", f"readlink /sys/bus/pci/devices/{pf.address}/virtfn*"], check=False).stdout
-        return sorted(line.rpartition("/")[2] for line in shown.splitlines())
+        """PCI addresses of a PF's VFs, by number."""
+        return [address for (name, _), address in sorted(self._vfs.items()) if name == pf.name]
+
+    def look(self):
+        """All that there is to be seen, at one go, as each command takes its time in an emulated machine."""
+        listed, links, drivers, domains = self.vm.run(["sh", "-c", _LOOK, self.vm.ballast_path]).stdout.split("@@\n")
+        listed, links = json.loads(listed), json.loads(links)
+        return Seen(
+            pfs={pf["pf"]: pf for pf in listed["pfs"]},
+            ports={(port["domain"], port["port"]): port for port in listed["ports"]},
+            vfs={(link["ifname"], vf["vf"]): vf for link in links for vf in link.get("vfinfo_list", [])},
+            drivers=_drivers(drivers),
+            domains=dict(map(_hostdevs, domains.split("@\n")[:-1])))
 
     def drivers(self):
         """{PCI address of a VF: its driver}."""
-        shown = self.vm.run(["sh", "-c", "for v in /sys/bus/pci/devices/*/virtfn*; do "
-                             'echo "$(basename "$(readlink "$v")") $(basename "$(readlink "$v/driver")")"; done']).stdout
-        return {words[0]: words[1] if len(words) > 1 else "" for words in map(str.split, shown.splitlines())}
-
-    def settings(self):
-        """{(PF's name, VF's number): what the NIC has for it}."""
-        shown = json.loads(self.vm.run(["ip", "-j", "link", "show"]).stdout)
-        return {(link["ifname"], vf["vf"]): {key: vf.get(key) for key in _SETTINGS}
-                for link in shown for vf in link.get("vfinfo_list", [])}
+        return _drivers(self.vm.run(["sh", "-c", _DRIVERS]).stdout)
 
     def vf_of(self, info):
-        """All that `ip` says of a port's VF."""
-        shown = json.loads(self.vm.run(["ip", "-j", "link", "show", info["pf"]]).stdout)
-        return next(vf for vf in shown[0]["vfinfo_list"] if vf["vf"] == info["vf"])
-
-    def domain_vfs(self):
-        """{domain's UUID: {MAC address: PCI address}} of the VFs that running domains have, as libvirt says."""
-        return {domain_uuid(name): self._hostdevs(name)
-                for name in self.vm.virsh("list", "--name").stdout.split()}
-
-    def _hostdevs(self, name):
-        found = {}
-        for interface in ElementTree.fromstring(self.xml(name)).iterfind("devices/interface[@type='hostdev']"):
-            address = interface.find("source/address")
-            parts = [int(address.get(key), 16) for key in ("domain", "bus", "slot", "function")]
-            found[interface.find("mac").get("address")] = "{:04x}:{:02x}:{:02x}.{:x}".format(*parts)
-        return found
+        """What `ip` says of a port's VF."""
+        return self.look().vfs[info["pf"], info["vf"]]
 
     def xml(self, name, *options):
         return self.vm.virsh("dumpxml", name, *options).stdout
 
     def snapshot(self):
         """All that a refusal must leave as it was."""
-        return self.ports(), self.drivers(), self.settings(), self.domain_vfs()
+        seen = self.look()
+        return seen.ports, seen.drivers, seen.settings(), seen.domains
 
     # Domains
 
@@ -175,31 +198,35 @@ class VfHost:
 
         foreign: PCI addresses of VFs that somebody else uses
         """
-        ports, drivers, settings, domains = self.snapshot()
-        vfs = [port["vf-pci"] for port in ports.values()]
-        assert len(set(vfs)) == len(vfs)
+        seen = self.look()
+        taken = [port["vf-pci"] for port in seen.ports.values()]
+        assert len(set(taken)) == len(taken)
         for pf in self.pfs:
-            taken = sum(port["bandwidth-mbps"] for port in ports.values() if port["pf"] == pf.name)
-            assert self.residual()[pf.name] == CAPACITY_MBPS - taken >= 0
-        attached = {(port["domain"], port["mac"]): port["vf-pci"] for port in ports.values() if port["state"] == "attached"}
-        in_domains = {(uuid, mac): vf for uuid, macs in domains.items() for mac, vf in macs.items() if vf not in foreign}
-        assert attached == in_domains
-        for port in ports.values():
+            mbps = sum(port["bandwidth-mbps"] for port in seen.ports.values() if port["pf"] == pf.name)
+            assert seen.pfs[pf.name]["residual-mbps"] == CAPACITY_MBPS - mbps >= 0
+        attached = {(domain, port["mac"]): port["vf-pci"] for (domain, _), port in seen.ports.items()
+                    if port["state"] == "attached"}
+        assert attached == {(domain, mac): vf for domain, macs in seen.domains.items() for mac, vf in macs.items()
+                            if vf not in foreign}
+        for port in seen.ports.values():
             if port["state"] == "attached":
-                assert drivers[port["vf-pci"]] == "vfio-pci"
-                assert settings[port["pf"], port["vf"]]["rate"]["max_tx"] == port["bandwidth-mbps"]
-                assert self.vf_of(port)["address"] == port["mac"]
-        for pf in self.pfs:
-            for n, vf in enumerate(self.vfs(pf)):
-                if vf not in foreign and vf not in vfs:
-                    assert drivers[vf] == "igbvf", vf
-                    assert settings[pf.name, n] == self._clean[pf.name, n]
+                assert seen.drivers[port["vf-pci"]] == "vfio-pci"
+                vf = seen.vfs[port["pf"], port["vf"]]
+                assert (vf["rate"]["max_tx"], vf["address"]) == (port["bandwidth-mbps"], port["mac"])
+        for key, vf in self._vfs.items():
+            if vf not in foreign and vf not in taken:
+                assert seen.drivers[vf] == "igbvf", vf
+                assert seen.settings()[key] == self._clean[key], vf
+
+    def wait_drivers(self):
+        """Waits until all VFs are on igbvf, and udev has done with their interfaces."""
+        wait_until(lambda: set(self.drivers().values()) == {"igbvf"}, 60, "all VFs are on igbvf")
+        self.vm.run(["udevadm", "settle"])
 
     def wait_clean(self, timeout=60):
         """Waits until nothing is handed out, and checks that nothing was left behind."""
         wait_until(lambda: not self.ports(), timeout, "the ledger is empty")
-        for vf in self.drivers():
-            self.vm.wait_driver(vf, "igbvf")
+        self.wait_drivers()
         self.check()
 
     def cleanup(self):
@@ -226,8 +253,25 @@ class VfHost:
         for pf in self.pfs:
             self.vm.set_vfs(pf, 0)
         self.daemon.start()
-        for vf in self.drivers():
-            self.vm.wait_driver(vf, "igbvf")
+        self.wait_drivers()
+
+
+def _drivers(shown):
+    """From lines as: '/sys/.../virtfn0' -> '../0000:01:10.0', and for each that has a driver one with /driver."""
+    links = dict(re.findall(r"'(.*)' -> '(.*)'", shown))
+    return {os.path.basename(target): os.path.basename(links.get(f"{path}/driver", ""))
+            for path, target in links.items() if not path.endswith("/driver")}
+
+
+def _hostdevs(xml):
+    """(domain's UUID, {MAC address: PCI address}) of the VFs in a domain's XML."""
+    domain = ElementTree.fromstring(xml)
+    found = {}
+    for interface in domain.iterfind("devices/interface[@type='hostdev']"):
+        address = interface.find("source/address")
+        parts = [int(address.get(key), 16) for key in ("domain", "bus", "slot", "function")]
+        found[interface.find("mac").get("address")] = "{:04x}:{:02x}:{:02x}.{:x}".format(*parts)
+    return domain.findtext("uuid"), found
 
 
 def numbers(text):
