@@ -225,6 +225,8 @@ full_entry (void)
 {
   BalVfEntry *entry = vf_entry (1, 2500, 3, 4);
   entry->state = BAL_VF_FAILED;
+  entry->request.mac = g_strdup ("52:54:00:00:00:01");
+  entry->request.standby = g_strdup ("ua-net0");
   entry->request.required = TRUE;
   entry->from_metadata = TRUE;
   entry->set = BAL_VF_SET_ALL;

@@ -143,14 +143,14 @@ test_rewrite (void)
   g_autofree char *changed = NULL;
   g_autofree char *again = NULL;
 
-  g_ptr_array_add (entries, entry_on (7, 3, MAC_1));
+  g_ptr_array_add (entries, entry_on (7, 11, MAC_1));
   g_ptr_array_add (entries, entry_on (8, 0, MAC_2));
   g_assert_true (bal_vf_interface_rewrite (xml, entries, &changed, &error));
   g_assert_no_error (error);
   g_autoptr (GArray) held = bal_vf_interface_list_held (changed, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (held->len, ==, 3);
-  g_assert_true (bal_vf_interface_has (held, "0000:07:10.3", MAC_1));
+  g_assert_true (bal_vf_interface_has (held, "0000:07:11.3", MAC_1));
   g_assert_true (bal_vf_interface_has (held, "0000:03:10.1", "52:54:00:00:00:0a"));
   g_assert_true (bal_vf_interface_has (held, "0001:ff:1f.7", NULL));
 
@@ -171,7 +171,7 @@ test_rewrite_of_nothing (void)
   g_autoptr (GError) error = NULL;
   char *changed = NULL;
 
-  g_ptr_array_add (entries, entry_on (7, 3, MAC_1));
+  g_ptr_array_add (entries, entry_on (7, 11, MAC_1));
   g_assert_true (bal_vf_interface_rewrite (xml, entries, &changed, &error));
   g_assert_null (changed);
   g_assert_true (bal_vf_interface_rewrite ("<domain type='kvm'/>", entries, &changed, &error));

@@ -224,11 +224,12 @@ check_example (JsonObject *schema, JsonObject *example)
   JsonObject *reply = json_object_get_object_member (example, "reply");
   const char *name = json_object_get_string_member (request, "execute");
   JsonObject *command = schema_find (commands_of (schema), "name", name);
-  g_autofree char *line = bal_json_to_line (request, FALSE, NULL);
+  gsize length;
+  g_autofree char *line = bal_json_to_line (request, FALSE, &length);
   g_autoptr (BalDaemonIntake) intake = bal_daemon_intake_new ();
   g_autoptr (GError) error = NULL;
 
-  bal_daemon_intake_feed (intake, line, strlen (line), &error);
+  bal_daemon_intake_feed (intake, line, length, &error);
   g_assert_no_error (error);
   if (json_object_has_member (reply, "return"))
     schema_conforms (schema, json_object_get_object_member (command, "returns"),

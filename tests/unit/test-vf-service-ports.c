@@ -74,12 +74,18 @@ test_life (VfServiceCase *self, gconstpointer data)
 
   /* The same once more is no change at all. */
   guint n_changes = self->domains.n_changes;
+  guint n_sets = self->nic.n_sets;
   must_allocate (self, FALSE);
   g_assert_cmpuint (self->domains.n_changes, ==, n_changes);
+  g_assert_cmpuint (self->nic.n_sets, ==, n_sets);
   g_assert_false (allocate (self, 200, FALSE, &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
   assert_attached (self);
 
+  g_clear_error (&error);
+  g_assert_false (release (self, "net1", FALSE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
+  assert_attached (self);
   g_clear_error (&error);
   release (self, "net0", FALSE, &error);
   g_assert_no_error (error);
@@ -134,6 +140,14 @@ test_domain_that_is_off (VfServiceCase *self, gconstpointer data)
   g_clear_error (&error);
   g_assert_false (allocate (self, 200, TRUE, &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+
+  g_auto (BalVfRequest) same_mac = vf_service_request (1, 300);
+  JsonObject *port = NULL;
+  same_mac.port[3] = '1';
+  g_clear_error (&error);
+  g_assert_false (bal_vf_service_allocate (self->service, &same_mac, TRUE, &port, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_false (vf_domains_asks (self->domain, BAL_VF_CONFIG, "net1"));
 }
 
 static void
@@ -179,6 +193,36 @@ test_attach_fails (VfServiceCase *self, gconstpointer data)
   self->domains.forgets_to_write = TRUE;
   g_assert_false (allocate (self, 300, FALSE, &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  assert_nothing (self);
+
+  g_clear_error (&error);
+  self->domains.forgets_to_write = FALSE;
+  self->domains.mistakes_mac = TRUE;
+  g_assert_false (allocate (self, 300, FALSE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  assert_nothing (self);
+}
+
+static void
+make_busy (gpointer user_data)
+{
+  ((VfServiceCase *)user_data)->domain->is_busy = TRUE;
+}
+
+/* Nothing is done to a domain that is being migrated, not even undone. */
+static void
+test_undone_later (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->domains.on_attach = make_busy;
+  self->domains.mistakes_mac = TRUE;
+  g_assert_false (allocate (self, 300, FALSE, &error));
+  g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RELEASING);
+  bal_vf_service_settle (self->service, NULL);
+  g_assert_true (vf_domains_has (self->domain, VF_0));
+  self->domain->is_busy = FALSE;
+  bal_vf_service_settle (self->service, NULL);
   assert_nothing (self);
 }
 
@@ -351,8 +395,10 @@ test_park (VfServiceCase *self, gconstpointer data)
   g_assert_false (vf_domains_has (self->domain, VF_0));
   g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
   g_assert_cmpstr (vf_service_entry (self, 1)->vf_pci, ==, VF_0);
+  guint64 generation = bal_vf_ledger_generation (self->service->ledger);
   bal_vf_service_settle (self->service, NULL);
   g_assert_false (vf_domains_has (self->domain, VF_0));
+  g_assert_cmpuint (bal_vf_ledger_generation (self->service->ledger), ==, generation);
   g_assert_false (allocate (self, 300, FALSE, &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
   g_clear_error (&error);
@@ -416,6 +462,11 @@ test_park_refusals (VfServiceCase *self, gconstpointer data)
   g_clear_error (&error);
   self->domain->is_busy = FALSE;
   assert_attached (self);
+
+  self->domains.detach_fails = "its guest says no";
+  g_assert_false (bal_vf_service_park (self->service, vf_uuid (1), &error));
+  g_assert_nonnull (strstr (error->message, "its guest says no"));
+  assert_attached (self);
 }
 
 #define ADD(name, function)                                                                        \
@@ -431,6 +482,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-ports/domain-that-is-off", test_domain_that_is_off);
   ADD ("/vf-service-ports/refusals", test_refusals);
   ADD ("/vf-service-ports/attach-fails", test_attach_fails);
+  ADD ("/vf-service-ports/undone-later", test_undone_later);
   ADD ("/vf-service-ports/attach-fails-again", test_attach_fails_again);
   ADD ("/vf-service-ports/metadata-of-several", test_metadata_of_several);
   ADD ("/vf-service-ports/domain-ends-meanwhile", test_domain_ends_meanwhile);

@@ -110,11 +110,67 @@ test_required_and_running (VfServiceCase *self, gconstpointer data)
   settle (self);
   g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
 
+  /* Its reservation is long over. */
+  bal_vf_service_end (self->service, vf_uuid (1));
+  vf_domains_stop (&self->domains, self->domain);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  settle (self);
+  vf_service_let_expire (self);
+  prepare (self, REQUIRED);
+  self->domain->is_active = TRUE;
+  self->domains.attach_fails = "no more PCI slots";
+  settle (self);
+  g_assert_true (self->domain->is_active);
+  self->domains.attach_fails = NULL;
+  settle (self);
+
   g_assert_true (bal_vf_service_park (self->service, vf_uuid (1), NULL));
   self->domains.attach_fails = "no more PCI slots";
   g_assert_false (bal_vf_service_unpark (self->service, vf_uuid (1), NULL));
   settle (self);
   g_assert_true (self->domain->is_active);
+}
+
+static void
+prepare_once (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  self->domains.on_look = NULL;
+  self->service->config.expiry_s = 300;
+  prepare (self, PORT);
+  self->domain->is_active = TRUE;
+  self->domain->metadata[BAL_VF_LIVE] =
+    g_strdup ("<ports xmlns='urn:x-ballast:vf:1'><port id='net0' bandwidth='1Mbit'/></ports>");
+}
+
+/* It starts while what its last run left is about to be freed. */
+static void
+test_start_meanwhile (VfServiceCase *self, gconstpointer data)
+{
+  self->domain->is_active = FALSE;
+  vf_service_let_expire (self);
+  prepare (self, PORT);
+  self->domains.on_look = prepare_once;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
+  g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
+}
+
+/* A round about one domain leaves the others to theirs. */
+static void
+test_one_domain (VfServiceCase *self, gconstpointer data)
+{
+  VfTestDomain *other = vf_domains_add (&self->domains, 2);
+  g_autofree char *xml = vf_service_xml (2, PORT, "");
+
+  prepare (self, PORT);
+  g_assert_true (bal_vf_service_prepare (self->service, xml, NULL));
+  bal_vf_service_settle (self->service, vf_uuid (2));
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  g_assert_cmpuint (other->devices->len, >, 0);
+  g_assert_cmpuint (self->domain->devices->len, ==, 0);
 }
 
 /* --- what is left alone --- */
@@ -126,6 +182,37 @@ test_busy (VfServiceCase *self, gconstpointer data)
   self->domain->is_busy = TRUE;
   settle (self);
   g_assert_cmpuint (self->domains.n_changes, ==, 0);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+}
+
+/* Attached by a ballastd that did not live to say so, and then migrated. */
+static void
+test_busy_with_it (VfServiceCase *self, gconstpointer data)
+{
+  g_auto (BalVfRequest) request = vf_service_request (1, 300);
+  g_autoptr (GError) error = NULL;
+
+  bal_vf_service_reserve (self->service, &request, FALSE, -1, &error);
+  g_assert_no_error (error);
+  vf_domains_give (&self->domains, self->domain, VF_0, request.mac);
+  self->domain->is_busy = TRUE;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  self->domain->is_busy = FALSE;
+  settle (self);
+  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
+}
+
+/* Used by something that libvirt does not know, since the last look at all VFs. */
+static void
+test_used_since (VfServiceCase *self, gconstpointer data)
+{
+  self->domain->is_active = FALSE;
+  vf_service_let_expire (self);
+  prepare (self, PORT);
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  bal_vf_service_settle (self->service, vf_uuid (1));
   g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
 }
 
@@ -352,7 +439,11 @@ main (int argc, char **argv)
   ADD ("/vf-service-settle/start-without-it", test_start_without_it);
   ADD ("/vf-service-settle/required", test_required);
   ADD ("/vf-service-settle/required-and-running", test_required_and_running);
+  ADD ("/vf-service-settle/start-meanwhile", test_start_meanwhile);
   ADD ("/vf-service-settle/busy", test_busy);
+  ADD ("/vf-service-settle/one-domain", test_one_domain);
+  ADD ("/vf-service-settle/busy-with-it", test_busy_with_it);
+  ADD ("/vf-service-settle/used-since", test_used_since);
   ADD ("/vf-service-settle/libvirt-away", test_libvirt_away);
   ADD ("/vf-service-settle/foreign", test_foreign);
   ADD ("/vf-service-settle/taken", test_taken);

@@ -6,6 +6,8 @@
 #include "host-hook/vf-list.h"
 #include "json-literal.h"
 
+#include <glib/gstdio.h>
+
 #define PORT(bandwidth) "<vf:port id='net0' bandwidth='" bandwidth "'/>"
 
 static gboolean
@@ -187,6 +189,18 @@ test_reload (VfServiceCase *self, gconstpointer data)
   g_assert_nonnull (error);
   must_prepare (self, 1, PORT ("300Mbit"));
   g_assert_cmpstr (vf_service_entry (self, 1)->pf_netdev, ==, "eth4");
+
+  /* What would be good cannot be looked at. */
+  g_autofree char *devices = test_root_path (&self->root, "/sys/bus/pci/devices");
+  g_autofree char *away = test_root_path (&self->root, "/sys/bus/pci/away");
+  test_root_put (&self->root, "/etc/ballast/vf.conf", "");
+  g_assert_cmpint (g_rename (devices, away), ==, 0);
+  g_clear_error (&error);
+  g_assert_false (bal_vf_service_reload (self->service, &error));
+  g_assert_nonnull (error);
+  g_assert_cmpint (g_rename (away, devices), ==, 0);
+  must_prepare (self, 2, PORT ("300Mbit"));
+  g_assert_cmpstr (vf_service_entry (self, 2)->pf_netdev, ==, "eth4");
 }
 
 static void

@@ -238,8 +238,11 @@ look (gpointer data, const char *uuid, BalVfStanding *out, GError **error)
 {
   VfDomains *self = data;
   g_autoptr (GError) cause = NULL;
-  const VfTestDomain *domain = find (self, uuid, &cause);
+  const VfTestDomain *domain;
 
+  if (self->on_look != NULL)
+    self->on_look (self->user_data);
+  domain = find (self, uuid, &cause);
   *out = (BalVfStanding){0};
   if (domain == NULL)
     return self->dies_at == 0 || self->n_steps < self->dies_at || fail (error, "it is dead");
@@ -292,6 +295,8 @@ attach (gpointer data, const char *uuid, const char *interface, GError **error)
   if (self->forgets_to_write)
     return TRUE;
   g_string_append (domain->devices, interface);
+  if (self->mistakes_mac)
+    g_string_replace (domain->devices, "mac address='02:", "mac address='06:", 0);
   pass (self, pci, TRUE);
   return end (self, error);
 }
@@ -306,6 +311,8 @@ detach (gpointer data, const char *uuid, const char *interface, GError **error)
 
   if (domain == NULL)
     return FALSE;
+  if (self->detach_fails != NULL)
+    return fail (error, self->detach_fails);
   if (domain->keeps_vfs && self->n_asked++ > 0)
     return fail (error, "Device hostdev0 is already in the process of unplug");
   if (domain->keeps_vfs)
@@ -328,6 +335,8 @@ write_metadata (
 
   if (domain == NULL)
     return FALSE;
+  if (where == BAL_VF_LIVE && !domain->is_active)
+    return fail (error, "the domain is not running");
   g_clear_pointer (&domain->metadata[where], g_free);
   if (element != NULL)
     domain->metadata[where] =

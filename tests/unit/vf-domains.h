@@ -28,8 +28,10 @@ typedef struct VfDomains VfDomains;
 struct VfDomains
 {
   const TestRoot *root;
-  GPtrArray *domains;        /* of VfTestDomain */
-  const char *attach_fails;  /* what it says then; NULL: it does not */
+  GPtrArray *domains;       /* of VfTestDomain */
+  const char *attach_fails; /* what it says then; NULL: it does not */
+  const char *detach_fails;
+  gboolean mistakes_mac;     /* an attached VF has another MAC address than it should */
   gboolean is_slow;          /* a VF that is given back has its interface a while later */
   gboolean forgets_to_write; /* attaching succeeds, and nothing happened */
   guint n_changes;           /* calls that changed something */
@@ -38,6 +40,7 @@ struct VfDomains
   guint n_steps; /* places where it could be cut off */
   guint dies_at; /* one of them; 0: never */
   void (*on_death) (gpointer user_data);
+  void (*on_look) (gpointer user_data);
   void (*on_attach) (gpointer user_data); /* while libvirt is at it */
   void (*on_destroy) (gpointer user_data, const char *uuid);
   gpointer user_data;
