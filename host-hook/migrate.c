@@ -5,6 +5,7 @@
 #include "host-hook/connection.h"
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
+#include "host-hook/migrate-vf.h"
 #include "host-hook/migration.h"
 #include "host-hook/prepare.h"
 #include "host-hook/recover.h"
@@ -241,6 +242,37 @@ take_lock (BalMigration *self, BalDomainLock **lock, char **problem, GError **er
   return TRUE;
 }
 
+/* With the lock, or without one but on good terms. */
+static gboolean
+release_and_transfer (BalMigration *self, const char *plain, const char *problem, GError **error)
+{
+  if (!plain && !problem)
+    problem = settle_earlier (self);
+  if (plain)
+    say_nothing_released (self, plain, FALSE);
+  else if (problem)
+    say_nothing_released (self, problem, TRUE);
+  else if (survey_and_plan (self) && !bal_cancel_requested (self->job->cancel))
+    release (self);
+  if (bal_cancel_requested (self->job->cancel))
+    return stop_before_transfer (self, error);
+  return transfer (self, error);
+}
+
+/* Without its virtual functions, where it has some that cannot travel. */
+static gboolean
+migrate_without_vfs (BalMigration *self, const char *plain, const char *problem, GError **error)
+{
+  gboolean detached = FALSE;
+  gboolean ok = plain != NULL || !self->source_local
+                || bal_migrate_vf_detach (self->job, self->domain, self->uuid, &detached, error);
+
+  ok = ok && release_and_transfer (self, plain, problem, error);
+  if (!ok && detached)
+    bal_migrate_vf_attach (self->job, self->source, self->uuid);
+  return ok;
+}
+
 gboolean
 bal_migrate (const BalJob *job,
              virConnectPtr source,
@@ -267,13 +299,5 @@ bal_migrate (const BalJob *job,
   if (!take_lock (&self, &lock, &problem, error))
     return FALSE;
 
-  if (plain)
-    say_nothing_released (&self, plain, FALSE);
-  else if (problem || (problem = g_strdup (settle_earlier (&self))))
-    say_nothing_released (&self, problem, TRUE);
-  else if (survey_and_plan (&self) && !bal_cancel_requested (job->cancel))
-    release (&self);
-  if (bal_cancel_requested (job->cancel))
-    return stop_before_transfer (&self, error);
-  return transfer (&self, error);
+  return migrate_without_vfs (&self, plain, problem, error);
 }
