@@ -49,7 +49,9 @@ INSTALLED_BALLAST = "/usr/local/bin/ballast"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _TREE = os.path.dirname(os.path.dirname(_HERE))
 
-# A guest kernel that is emulated does without five levels of page tables and their slower walks.
+# A guest kernel that is emulated does without five levels of page tables and their slower walks. With less than 36 bits of
+# physical addresses the firmware puts no BARs above 4 GiB: QEMU 10.0 drops the upper half of a VF's, and its registers
+# would be nowhere.
 _CPU = "max,la57=off,phys-bits=35"
 _CMDLINE = ("console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off cryptomgr.notests panic=0 "
             "systemd.show_status=no")
@@ -189,8 +191,8 @@ class HostVm:
             "-M", "q35,kernel-irqchip=off", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", _CPU,
             "-smp", str(self._vcpus), "-m", str(self._memory_mib),
             "-device", "intel-iommu,caching-mode=on",
-            # QEMU 10.0 drops the upper half of a VF's 64-bit BAR: let Linux have no place for it above 4 GiB.
-            "-global", "q35-pcihost.pci-hole64-size=0", "-global", "q35-pcihost.x-pci-hole64-fix=off",
+            # Nor is Linux to put any there.
+            "-global", "q35-pcihost.pci-hole64-size=0",
             "-drive", f"if=none,id=disk,file={disk},format=raw,snapshot=on,cache=unsafe",
             "-device", "virtio-blk-pci,drive=disk",
             "-serial", "file:" + self._path("console"),
@@ -394,7 +396,7 @@ class HostVm:
     def set_vfs(self, pf, count, with_driver=True):
         """Gives an idle PF `count` VFs; returns their PCI addresses in order.
 
-        with_driver: they are on igbvf when this returns, which takes two seconds for each
+        with_driver: they are on igbvf when this returns, which takes a while
         """
         device = f"/sys/bus/pci/devices/{pf.address}"
         has_link = self.carrier(pf)
