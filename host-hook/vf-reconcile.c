@@ -107,12 +107,10 @@ decide (const BalVfEntry *entry, const Facts *facts, BalVfActionKind *out)
   gboolean wants_attach =
     entry->state == BAL_VF_FAILED || (entry->state == BAL_VF_RESERVED && entry->from_metadata);
 
-  if (facts->other_has)
+  if (facts->other_has || facts->is_busy)
     return FALSE;
   if (facts->has_it && entry->state != BAL_VF_RELEASING)
     return entry->state != BAL_VF_ATTACHED && take (BAL_VF_MARK_ATTACHED, out);
-  if (facts->is_busy)
-    return FALSE;
   if (facts->has_it)
     return take (BAL_VF_DETACH, out);
   if (facts->is_used)

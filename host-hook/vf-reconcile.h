@@ -5,7 +5,8 @@
  *
  * The rule: an entry is freed only when libvirt answered and no domain has the VF, sysfs shows no
  * user, and the reservation expired (one of an earlier boot has), or it was being released already.
- * Nothing is taken from, or given to, a domain that a migration holds: that is over some time.
+ * Of a domain that a migration holds nothing is said or done: that is over some time, and until it
+ * has arrived what it has is reserved.
  * When in doubt nothing is done: a VF that is kept too long is a smaller evil than one that two
  * guests have.
  *
@@ -21,7 +22,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   char *uuid;
-  gboolean is_busy;   /* a job holds it, or it is arriving: it can be given nothing now */
+  gboolean is_busy;   /* a job holds it, or it is arriving */
   GPtrArray *vf_pcis; /* char *: host PCI devices that its live definition has */
 } BalVfDomain;
 

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* A refusal after so little time was made with what is the case now. */
-#define FRESH_US (100 * 1000)
+/* A look at all takes a third of a second with 8192 VFs: not at each refusal. */
+#define FRESH_US (10 * G_USEC_PER_SEC)
 
 BalVfHost
 bal_vf_service_host (BalVfService *self)
@@ -50,7 +50,27 @@ reserve_once (BalVfService *self,
            : NULL;
 }
 
-/* What a fresh look may change: a link that came up, a VF that is idle again, other VFs. */
+/* What changes most: links that came up, and VFs that are idle again. */
+static void
+glance (BalVfService *self)
+{
+  const BalVfBook *book = bal_vf_ledger_book (self->ledger);
+
+  for (guint i = 0; i < self->inventory->pfs->len; i++)
+    {
+      BalVfPf *pf = self->inventory->pfs->pdata[i];
+
+      bal_vf_pf_refresh_link (self->root, &self->config, pf);
+      for (guint j = 0; j < pf->vfs->len; j++)
+        {
+          BalVf *vf = &g_array_index (pf->vfs, BalVf, j);
+          if (vf->use != BAL_VF_IDLE && bal_vf_book_find_vf (book, vf->pci) == NULL)
+            bal_vf_refresh (self->root, vf);
+        }
+    }
+}
+
+/* What else a look may change: other VFs and PFs, MAC addresses. */
 static gboolean
 is_worth_a_look (const BalVfService *self, const GError *cause)
 {
@@ -68,6 +88,12 @@ bal_vf_service_reserve (BalVfService *self,
   GError *cause = NULL;
   const BalVfEntry *entry = reserve_once (self, request, from_metadata, home_node, &cause);
 
+  if (g_error_matches (cause, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED))
+    {
+      glance (self);
+      g_clear_error (&cause);
+      entry = reserve_once (self, request, from_metadata, home_node, &cause);
+    }
   if (entry == NULL && is_worth_a_look (self, cause) && bal_vf_service_look (self, NULL))
     {
       g_clear_error (&cause);
@@ -80,10 +106,24 @@ bal_vf_service_reserve (BalVfService *self,
   return entry;
 }
 
+/* They change, and what the inventory has of them would be taken for the next user's. */
+static void
+forget_settings (BalVfService *self, const char *uuid, const char *port)
+{
+  const BalVfEntry *entry = bal_vf_service_find (self, uuid, port);
+  BalVf *vf =
+    entry == NULL ? NULL : bal_vf_inventory_find_vf (self->inventory, entry->vf_pci, NULL);
+
+  if (vf != NULL)
+    vf->has_settings = FALSE;
+}
+
 gboolean
 bal_vf_service_set_up (BalVfService *self, const char *uuid, const char *port, GError **error)
 {
   BalVfHost host = bal_vf_service_host (self);
+
+  forget_settings (self, uuid, port);
   return bal_vf_port_set_up (&host, &self->nic, uuid, port, error) != NULL;
 }
 
@@ -93,6 +133,7 @@ bal_vf_service_tear_down (BalVfService *self, const char *uuid, const char *port
   BalVfHost host = bal_vf_service_host (self);
   BalVfClock clock;
 
+  forget_settings (self, uuid, port);
   return bal_vf_clock_read (self->root, &clock, error)
          && bal_vf_port_tear_down (&host, &self->nic, &clock, uuid, port, error);
 }

@@ -52,7 +52,7 @@ BalVfHost bal_vf_service_host (BalVfService *self);
  * logged, and not known. */
 gboolean bal_vf_service_look (BalVfService *self, GError **error);
 
-/* Reserves, and makes the settings. A refusal is looked into once more with a fresh inventory. */
+/* Reserves. A refusal is looked into once more with a fresh look at what may have changed. */
 const BalVfEntry *bal_vf_service_reserve (BalVfService *self,
                                           const BalVfRequest *request,
                                           gboolean from_metadata,

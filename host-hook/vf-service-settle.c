@@ -9,6 +9,11 @@
 /* Parked VFs are attached again when no migration has begun for so long. */
 #define PARKED_MAX_US (120 * G_USEC_PER_SEC)
 
+/* A guest that has arrived runs a while before libvirt's job ends: the event that it does is no
+ * reason to let it wait for the next round of all. */
+#define ARRIVAL_MS 5000
+#define POLL_MS 200
+
 /* One round, about the domains that it has claimed. */
 typedef struct
 {
@@ -206,7 +211,7 @@ attach (Round *self, const BalVfAction *action, const BalVfStanding *standing, G
   return FALSE;
 }
 
-/* Where a migration brought it here, the metadata came with it; otherwise it is seen to. */
+/* A ballastd that attached it may not have lived to see to the metadata. */
 static gboolean
 mark_attached (Round *self,
                const BalVfAction *action,
@@ -215,20 +220,17 @@ mark_attached (Round *self,
 {
   BalVfService *service = self->service;
   g_auto (BalVfRequest) request;
-  gboolean from_metadata;
 
+  bal_vf_request_init (&request);
   g_mutex_lock (&service->lock);
   const BalVfEntry *entry = bal_vf_service_find (service, action->uuid, action->port);
-  from_metadata = entry != NULL && entry->from_metadata;
   if (entry != NULL)
     bal_vf_request_copy (&entry->request, &request);
-  else
-    bal_vf_request_init (&request);
   g_mutex_unlock (&service->lock);
-  if (request.uuid == NULL || (standing->is_busy && !from_metadata))
-    return TRUE;
-  return (standing->is_busy || bal_vf_metadata_add (&self->libvirt, &request, BAL_VF_LIVE, error))
-         && bal_vf_service_note_attached (service, action->uuid, action->port, error);
+  /* Both may have changed since the round looked around. */
+  return request.uuid == NULL || !standing->is_active || standing->is_busy
+         || (bal_vf_metadata_add (&self->libvirt, &request, BAL_VF_LIVE, error)
+             && bal_vf_service_note_attached (service, action->uuid, action->port, error));
 }
 
 static void
@@ -305,13 +307,24 @@ run (Round *self, gboolean is_all)
     }
 }
 
-void
-bal_vf_service_settle (BalVfService *self, const char *uuid)
+/* The domain, or any, has ports. */
+static gboolean
+has_ports (BalVfService *self, const char *uuid)
 {
-  Round round = {.service = self};
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
 
-  if (bal_vf_service_is_idle (self) || !bal_vf_service_reach (self, &round.libvirt, NULL))
-    return;
+  return entries->len > 0;
+}
+
+/* TRUE when the one domain was busy. */
+static gboolean
+settle_once (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid)
+{
+  Round round = {.service = self, .libvirt = *libvirt};
+  const BalVfDomain *domain = NULL;
+  gboolean is_busy;
+
   round.uuids = g_ptr_array_new_with_free_func (g_free);
   round.actions = g_ptr_array_new_with_free_func (bal_vf_action_free);
   if (uuid == NULL)
@@ -324,8 +337,23 @@ bal_vf_service_settle (BalVfService *self, const char *uuid)
   run (&round, uuid == NULL);
   for (guint i = 0; i < round.uuids->len; i++)
     bal_vf_service_unclaim (self, round.uuids->pdata[i]);
+  if (uuid != NULL && round.domains != NULL)
+    domain = find_domain (&round, uuid);
+  is_busy = domain != NULL && domain->is_busy;
   g_ptr_array_unref (round.uuids);
   g_ptr_array_unref (round.actions);
   g_clear_pointer (&round.domains, g_ptr_array_unref);
-  bal_vf_libvirt_clear (&round.libvirt);
+  return is_busy;
+}
+
+void
+bal_vf_service_settle (BalVfService *self, const char *uuid)
+{
+  gint64 end_us = g_get_monotonic_time () + ARRIVAL_MS * 1000;
+  g_auto (BalVfLibvirt) libvirt = {0};
+
+  if (!has_ports (self, uuid) || !bal_vf_service_reach (self, &libvirt, NULL))
+    return;
+  while (settle_once (self, &libvirt, uuid) && g_get_monotonic_time () < end_us)
+    g_usleep (POLL_MS * 1000);
 }

@@ -65,7 +65,8 @@ gboolean bal_vf_service_unpark (BalVfService *self, const char *uuid, GError **e
 
 /* Carries out what bal_vf_reconcile() says of this domain's ports, or of all with NULL: attaches,
  * goes on with releases, frees. Failures are logged and tried again by the next call. A domain that
- * runs without a port that it called required is destroyed when attaching fails. */
+ * has just been booted and called a port required is destroyed when attaching that fails. One that
+ * a job holds is left alone; a call about just that one waits for it, at most 5 s. */
 void bal_vf_service_settle (BalVfService *self, const char *uuid);
 
 /* {"pfs": [...], "ports": [...], "left-out": N}, as protocol/vf-schema.json documents; @pf limits

@@ -169,9 +169,10 @@ def test_every_other_call_touches_nothing(fake, tmp_path, argv):
     os.close(write_end)
 
 
-def test_new_xml_that_nobody_takes(fake, tmp_path):
+@pytest.mark.parametrize("length", [100, 200000])
+def test_new_xml_that_nobody_takes(fake, tmp_path, length):
     """A domain must not come up with the other host's VFs."""
-    fake(answering(b'{"return": {"xml": "' + b"x" * 200000 + b'"}}\n'))
+    fake(answering(b'{"return": {"xml": "' + b"x" * length + b'"}}\n'))
     with open("/dev/full", "wb") as full:
         process = hooks.start_hook(PROGRAM, tmp_path, MIGRATE, stdout=full)
         _, err = process.communicate(XML, timeout=20)

@@ -3,6 +3,7 @@
 that are made of files and memory; and the real programs that ask it."""
 
 import json
+import socket
 import subprocess
 
 import hooks
@@ -57,6 +58,12 @@ class VfPeer:
     def end(self):
         self.process.terminate()
         return self.process.wait(TIMEOUT)
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(TIMEOUT)
+        connection.connect(self.path)
+        return connection
 
     def ask(self, command, **arguments):
         return vf_client.ask(command, path=self.path, **arguments)

@@ -149,6 +149,29 @@ hook (BalDaemonVf *vf,
   bal_daemon_vf_hook (vf, request, &call);
 }
 
+/* What settles again and again is the one timer that there is. */
+static gboolean
+has_timer (void)
+{
+  GMainContext *context = g_main_context_default ();
+  GPollFD fds[8];
+  int priority;
+  int timeout_ms;
+
+  do
+    {
+      while (g_main_context_iteration (context, FALSE))
+        ;
+      timeout_ms = -1;
+      g_assert_true (g_main_context_acquire (context));
+      g_main_context_prepare (context, &priority);
+      g_main_context_query (context, G_MAXINT, &timeout_ms, fds, G_N_ELEMENTS (fds));
+      g_main_context_release (context);
+    }
+  while (timeout_ms == 0); /* a thread has come back meanwhile */
+  return timeout_ms > 0;
+}
+
 /* --- tests --- */
 
 static void
@@ -283,6 +306,7 @@ test_end_of_the_daemon (void)
   BalDaemonVf *vf = start ();
   BalDaemonRequest requests[60] = {{0}};
 
+  bal_daemon_vf_set_connection (vf, CONNECTION);
   vf_service_fake_hold ("allocate net0");
   for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
     allocate (vf, &requests[i], "net0", FALSE);
@@ -294,6 +318,7 @@ test_end_of_the_daemon (void)
   g_assert_cmpuint (vf_service_fake_n (), ==, 1);
   vf_service_fake_let_go ();
   iterate_until (n_services, "", 0);
+  g_assert_false (has_timer ());
   g_assert_cmpuint (vf_service_fake_count ("allocate net0"), <, G_N_ELEMENTS (requests));
   for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
     {
@@ -345,29 +370,6 @@ test_reload (void)
 
 /* --- settling --- */
 
-/* What settles again and again is the one timer that there is. */
-static gboolean
-has_timer (void)
-{
-  GMainContext *context = g_main_context_default ();
-  GPollFD fds[8];
-  int priority;
-  int timeout_ms;
-
-  do
-    {
-      while (g_main_context_iteration (context, FALSE))
-        ;
-      timeout_ms = -1;
-      g_assert_true (g_main_context_acquire (context));
-      g_main_context_prepare (context, &priority);
-      g_main_context_query (context, G_MAXINT, &timeout_ms, fds, G_N_ELEMENTS (fds));
-      g_main_context_release (context);
-    }
-  while (timeout_ms == 0); /* a thread has come back meanwhile */
-  return timeout_ms > 0;
-}
-
 static guint
 count_timers (const char *unused)
 {
@@ -382,14 +384,16 @@ test_idle (void)
   BalDaemonVf *vf = start ();
   g_auto (BalDaemonRequest) prepared = {0};
   g_auto (BalDaemonRequest) ended = {0};
+  g_auto (BalDaemonRequest) behind = {0};
 
   vf_service_fake_set_idle (TRUE);
   g_assert_false (has_timer ());
   bal_daemon_vf_set_connection (vf, CONNECTION);
   iterate_until (vf_service_fake_count, "settle all", 1);
   iterate_until (count_timers, "", 0);
-  bal_daemon_vf_settle (vf, vf_uuid (2));
   bal_daemon_vf_settle (vf, NULL);
+  ask (vf, &behind, BAL_VF_COMMAND_DETACH, NULL);
+  iterate_until_answered (&behind);
   g_assert_cmpuint (vf_service_fake_count ("settle all"), ==, 1);
 
   vf_service_fake_set_idle (FALSE);

@@ -141,21 +141,21 @@ static void
 test_service (Case *self, gconstpointer data)
 {
   VfServiceCase *test = &self->service;
-  g_autofree char *xml =
-    vf_service_xml (1, "<vf:port id='net0' bandwidth='1Mbit' mac='52:54:00:00:00:01'/>", "");
+  g_autofree char *xml = vf_service_xml (1, "<vf:port id='net0' bandwidth='1Mbit'/>", "");
   g_autoptr (GError) error = NULL;
 
+  g_assert_true (self->libvirt.destroy (self->libvirt.data, vf_uuid (1), &error));
   test->service->stand_in = NULL;
+  vf_service_let_expire (test);
   bal_vf_service_prepare (test->service, xml, &error);
   g_assert_no_error (error);
   bal_vf_service_settle (test->service, NULL);
-  g_assert_cmpint (vf_service_entry (test, 1)->state, ==, BAL_VF_RESERVED);
-  bal_vf_service_set_connection (test->service, self->connection);
-  bal_vf_service_settle (test->service, NULL);
-  g_assert_cmpint (vf_service_entry (test, 1)->state, ==, BAL_VF_ATTACHED);
-  bal_vf_service_set_connection (test->service, NULL);
+  g_assert_false (bal_vf_service_is_idle (test->service));
   g_assert_false (bal_vf_service_release (test->service, vf_uuid (1), NULL, FALSE, &error));
   g_assert_error (error, BAL_FAILURE, BAL_EXIT_NOT_FOUND);
+  bal_vf_service_set_connection (test->service, self->connection);
+  bal_vf_service_settle (test->service, NULL);
+  g_assert_true (bal_vf_service_is_idle (test->service));
 }
 
 #define ADD(name, function) g_test_add (name, Case, NULL, set_up, function, tear_down)

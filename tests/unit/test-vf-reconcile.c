@@ -178,7 +178,7 @@ test_earlier_boot (Case *self, gconstpointer data)
     }
 }
 
-/* While a migration holds the domain only what is so already is written down. */
+/* While a migration holds the domain nothing is done. */
 static void
 test_busy (Case *self, gconstpointer data)
 {
@@ -191,7 +191,7 @@ test_busy (Case *self, gconstpointer data)
       g_test_message ("row %u", i);
       arrange (self, row);
       ((BalVfDomain *)self->domains->pdata[0])->is_busy = TRUE;
-      assert_action (self, strcmp (row->expected, "mark-attached") == 0 ? row->expected : NOTHING);
+      assert_action (self, NOTHING);
     }
 }
 

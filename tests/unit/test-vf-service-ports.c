@@ -418,7 +418,7 @@ test_park_ends (VfServiceCase *self, gconstpointer data)
   since_us = g_hash_table_lookup (self->service->parked, vf_uuid (1));
   *since_us -= 121 * G_USEC_PER_SEC;
   self->domain->is_busy = TRUE;
-  bal_vf_service_settle (self->service, vf_uuid (1));
+  bal_vf_service_settle (self->service, NULL);
   self->domain->is_busy = FALSE;
   bal_vf_service_settle (self->service, vf_uuid (1));
   g_assert_false (vf_domains_has (self->domain, VF_0));

@@ -171,9 +171,43 @@ test_fresh_look (VfServiceCase *self, gconstpointer data)
   vf_tree_set_pf (&self->root, 4, "net/eth4/operstate", "down");
   vf_service_restart (self);
   vf_tree_set_pf (&self->root, 4, "net/eth4/operstate", "up");
-  self->service->looked_us = 0;
   must_prepare (self, 1, PORT ("300Mbit"));
   g_assert_cmpstr (vf_service_entry (self, 1)->pf_netdev, ==, "eth4");
+
+  /* All VFs are in somebody's hands, and then not. */
+  for (guint i = 1; i < 4; i++)
+    vf_tree_pass_vf (&self->root, 4, i, TRUE);
+  vf_service_restart (self);
+  vf_tree_take_back_vf (&self->root, 4, 2);
+  must_prepare (self, 2, PORT ("300Mbit"));
+  g_assert_cmpuint (vf_service_entry (self, 2)->vf_index, ==, 2);
+
+  /* A PF that came later is seen by a look that is not too new. */
+  g_autoptr (GError) error = NULL;
+  vf_tree_add_pf (&self->root, 5, 1, 1000, 0);
+  g_assert_false (prepare (self, 3, PORT ("800Mbit"), &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+  self->service->looked_us -= 11 * G_USEC_PER_SEC;
+  must_prepare (self, 3, PORT ("800Mbit"));
+  g_assert_cmpstr (vf_service_entry (self, 3)->pf_netdev, ==, "eth5");
+}
+
+/* The MAC address that a VF had with its last domain is not that of its next one. */
+static void
+test_mac_comes_back (VfServiceCase *self, gconstpointer data)
+{
+  static const char port[] = "<vf:port id='net0' bandwidth='1Mbit' mac='52:54:00:00:00:01'/>";
+  g_autoptr (JsonObject) list = NULL;
+
+  must_prepare (self, 1, port);
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  list = bal_vf_service_list (self->service, NULL, NULL);
+  vf_tree_take_back_vf (&self->root, 3, 0);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  must_prepare (self, 2, PORT ("1Mbit"));
+  g_assert_cmpuint (vf_service_entry (self, 2)->vf_index, ==, 0);
+  bal_vf_inventory_find_vf (self->service->inventory, "0000:03:10.0", NULL)->use = BAL_VF_OPEN;
+  must_prepare (self, 1, port);
 }
 
 static void
@@ -287,6 +321,7 @@ main (int argc, char **argv)
   ADD ("/vf-service/end-of-what-is-attaching", test_end_of_what_is_attaching);
   ADD ("/vf-service/started-anew", test_started_anew);
   ADD ("/vf-service/fresh-look", test_fresh_look);
+  ADD ("/vf-service/mac-comes-back", test_mac_comes_back);
   ADD ("/vf-service/reload", test_reload);
   ADD ("/vf-service/makes-vfs", test_makes_vfs);
   ADD ("/vf-service/list", test_list);

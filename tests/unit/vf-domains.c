@@ -230,6 +230,9 @@ list (gpointer data, GError **error)
         g_ptr_array_add (item->vf_pcis, g_strdup (g_array_index (held, BalVfHeld, j).pci));
       g_ptr_array_add (found, item);
     }
+  if (self->n_busy_lists > 0 && --self->n_busy_lists == 0)
+    for (guint i = 0; i < self->domains->len; i++)
+      ((VfTestDomain *)self->domains->pdata[i])->is_busy = FALSE;
   return found;
 }
 
