@@ -116,19 +116,38 @@ ask (const BalVfLibvirt *libvirt, const BalVfEntry *entry, gboolean *is_gone, GE
   return FALSE;
 }
 
-/* A domain that is off meanwhile has let go of everything. */
 static gboolean
-has_let_go (const BalVfLibvirt *libvirt, const BalVfEntry *entry, gboolean *out, GError **error)
+is_off (const BalVfLibvirt *libvirt, const BalVfEntry *entry, gboolean *out, GError **error)
 {
   BalVfStanding standing;
-  gboolean has_it = TRUE;
 
   if (!libvirt->look (libvirt->data, entry->request.uuid, &standing, error))
     return FALSE;
-  if (standing.is_active && !bal_vf_attach_is_done (libvirt, entry, &has_it, error))
-    return FALSE;
-  *out = !standing.is_active || !has_it;
+  *out = !standing.is_active;
   return TRUE;
+}
+
+/* A domain that is off has let go of everything; it may end, and be no more, at any time. */
+static gboolean
+has_let_go (const BalVfLibvirt *libvirt, const BalVfEntry *entry, gboolean *out, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  gboolean has_it = TRUE;
+
+  if (!is_off (libvirt, entry, out, error))
+    return FALSE;
+  if (*out)
+    return TRUE;
+  if (bal_vf_attach_is_done (libvirt, entry, &has_it, &cause))
+    {
+      *out = !has_it;
+      return TRUE;
+    }
+  if (!is_off (libvirt, entry, out, error))
+    return FALSE;
+  if (!*out)
+    g_propagate_error (error, g_steal_pointer (&cause));
+  return *out;
 }
 
 static gboolean

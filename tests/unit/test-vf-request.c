@@ -160,6 +160,22 @@ test_json (void)
 }
 
 static void
+test_copy_and_equal (void)
+{
+  g_auto (BalVfRequest) request;
+  g_auto (BalVfRequest) copy;
+  g_autoptr (GError) error = NULL;
+
+  read_request (LEAST ",'mac':'52:54:00:aa:bb:cc','standby':'ua-a'", &request, &error);
+  g_assert_no_error (error);
+  bal_vf_request_copy (&request, &copy);
+  copy.required = TRUE;
+  g_assert_true (bal_vf_request_equal (&request, &copy));
+  copy.standby[3] = 'b';
+  g_assert_false (bal_vf_request_equal (&request, &copy));
+}
+
+static void
 test_json_is_canonical (void)
 {
   g_auto (BalVfRequest) request;
@@ -352,6 +368,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vf-request/escaped", test_bad_values_are_shown_escaped);
   g_test_add_func ("/vf-request/derived-mac", test_derived_mac);
   g_test_add_func ("/vf-request/json", test_json);
+  g_test_add_func ("/vf-request/copy-and-equal", test_copy_and_equal);
   g_test_add_func ("/vf-request/json-is-canonical", test_json_is_canonical);
   g_test_add_func ("/vf-request/json-refuses", test_json_refuses);
   g_test_add_func ("/vf-request/xml", test_xml);

@@ -296,6 +296,31 @@ test_domain_ends_meanwhile (VfServiceCase *self, gconstpointer data)
   assert_nothing (self);
 }
 
+/* It is transient, and ends while its guest is waited for. */
+static void
+end_for_good (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  if (self->domains.n_asked == 0 || !self->domain->is_active)
+    return;
+  vf_domains_stop (&self->domains, self->domain);
+  self->domain->is_persistent = FALSE;
+}
+
+static void
+test_domain_ends_in_release (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_allocate (self, FALSE);
+  self->domain->keeps_vfs = TRUE;
+  self->domains.on_read = end_for_good;
+  release (self, NULL, FALSE, &error);
+  g_assert_no_error (error);
+  assert_nothing (self);
+}
+
 /* --- cut off --- */
 
 /* With what is left of each place where @operation can be cut off, settling makes it good. */
@@ -486,6 +511,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-ports/attach-fails-again", test_attach_fails_again);
   ADD ("/vf-service-ports/metadata-of-several", test_metadata_of_several);
   ADD ("/vf-service-ports/domain-ends-meanwhile", test_domain_ends_meanwhile);
+  ADD ("/vf-service-ports/domain-ends-in-release", test_domain_ends_in_release);
   ADD ("/vf-service-ports/allocate-cut-off", test_allocate_cut_off);
   ADD ("/vf-service-ports/release-cut-off", test_release_cut_off);
   ADD ("/vf-service-ports/park-cut-off", test_park_cut_off);

@@ -76,7 +76,7 @@ find (VfDomains *self, const char *uuid, GError **error)
   for (guint i = 0; i < self->domains->len; i++)
     {
       VfTestDomain *domain = self->domains->pdata[i];
-      if (strcmp (domain->uuid, uuid) == 0)
+      if (strcmp (domain->uuid, uuid) == 0 && (domain->is_active || domain->is_persistent))
         return domain;
     }
   fail (error, "there is no such domain");
@@ -262,7 +262,12 @@ look (gpointer data, const char *uuid, BalVfStanding *out, GError **error)
 static char *
 read_xml (gpointer data, const char *uuid, BalVfWhere where, GError **error)
 {
-  const VfTestDomain *domain = find (data, uuid, error);
+  VfDomains *self = data;
+  const VfTestDomain *domain;
+
+  if (self->on_read != NULL)
+    self->on_read (self->user_data);
+  domain = find (self, uuid, error);
   return domain == NULL ? NULL : print (domain, where);
 }
 

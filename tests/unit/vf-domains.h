@@ -42,6 +42,7 @@ struct VfDomains
   guint dies_at; /* one of them; 0: never */
   void (*on_death) (gpointer user_data);
   void (*on_look) (gpointer user_data);
+  void (*on_read) (gpointer user_data);   /* of XML */
   void (*on_attach) (gpointer user_data); /* while libvirt is at it */
   void (*on_destroy) (gpointer user_data, const char *uuid);
   gpointer user_data;
