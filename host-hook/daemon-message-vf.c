@@ -147,7 +147,7 @@ bal_vf_call_read (BalVfCommand command, JsonObject *arguments, BalVfCall *out, G
     [BAL_VF_COMMAND_RELEASE] = read_release, [BAL_VF_COMMAND_RECONCILE] = read_reconcile,
     [BAL_VF_COMMAND_DETACH] = read_domain,   [BAL_VF_COMMAND_ATTACH] = read_domain,
   };
-  BalJsonReader reader = bal_json_reader_arguments (arguments);
+  BalJsonReader reader = {arguments, BAL_VF_ERROR, BAL_VF_ERROR_INVALID, "Argument"};
 
   bal_vf_call_init (out, command);
   if (readers[command](&reader, out, error))

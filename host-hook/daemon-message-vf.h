@@ -5,7 +5,7 @@
  * I/O.
  *
  * Ownership: a BalVfCall is the caller's, bal_vf_call_clear() frees what it points to. Failure: a
- * call that is refused sets BAL_PROTOCOL_ERROR_INVALID_ARGUMENT and leaves the output cleared.
+ * call that is refused sets BAL_VF_ERROR_INVALID and leaves the output cleared.
  */
 #pragma once
 

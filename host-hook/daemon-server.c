@@ -125,7 +125,9 @@ connection_reply (Connection *self, GBytes *reply)
 static void
 connection_refuse (Connection *self, const GError *error)
 {
-  const char *error_class = bal_protocol_error_class ((BalProtocolError)error->code);
+  const char *error_class = error->domain == BAL_VF_ERROR
+                              ? bal_vf_error_class ((BalVfError)error->code)
+                              : bal_protocol_error_class ((BalProtocolError)error->code);
   connection_reply (self, bal_daemon_build_error (error_class, error->message));
 }
 

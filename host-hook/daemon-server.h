@@ -18,7 +18,7 @@
 
 G_BEGIN_DECLS
 
-#define BAL_DAEMON_CONNECTIONS_MAX 64u
+#define BAL_DAEMON_CONNECTIONS_MAX 256u
 #define BAL_DAEMON_REQUEST_MS 5000u
 
 typedef struct _BalDaemonServer BalDaemonServer;

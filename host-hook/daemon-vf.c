@@ -11,6 +11,10 @@
 #define QUICK_THREADS 4
 #define SLOW_THREADS 16
 
+/* Of those that clients may have asked for at once. Others of the server's connections stay free
+ * for hooks, and what clients that left have asked for does not pile up. */
+#define SLOW_CALLS_MAX 128u
+
 /* Settling of all domains, in `settling`; no UUID. */
 #define ALL ""
 
@@ -30,6 +34,7 @@ struct _BalDaemonVf
   GHashTable *jobs;     /* at work, or on the way back */
   GHashTable *settling; /* UUIDs, or ALL, whose settling no thread has begun with */
   guint64 n_jobs;       /* so far */
+  guint n_slow_calls;   /* of clients, among `jobs` */
   gboolean is_idle;     /* nothing is in the ledger, and no job may have changed that */
 };
 
@@ -126,6 +131,12 @@ update_timer (BalDaemonVf *self)
     g_clear_handle_id (&self->timer_id, g_source_remove);
 }
 
+static gboolean
+is_slow_call (const BalVfWork *work)
+{
+  return work->kind == BAL_VF_WORK_CALL && bal_vf_work_is_slow (work);
+}
+
 /* Threads come back in any order: only the last one of all, with no other on its way, knows that
  * the service is idle still. */
 static void
@@ -146,6 +157,8 @@ on_done (gpointer user_data)
 
   if (!g_hash_table_remove (self->jobs, job))
     return G_SOURCE_REMOVE;
+  if (is_slow_call (job->work))
+    self->n_slow_calls--;
   if (job->work->error)
     log_error (job->work);
   if (job->request)
@@ -196,6 +209,8 @@ push (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
                .service = self->service};
   g_atomic_int_inc (&self->ref_count);
   g_hash_table_add (self->jobs, job);
+  if (is_slow_call (work))
+    self->n_slow_calls++;
   self->is_idle = FALSE;
   /* NB: its error is that a thread could not be had; the work waits for one then. */
   g_thread_pool_push (bal_vf_work_is_slow (work) ? self->slow : self->quick, job, NULL);
@@ -206,10 +221,23 @@ push (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
 void
 bal_daemon_vf_call (BalDaemonVf *self, BalDaemonRequest *request, BalVfCall *call)
 {
-  if (self->service)
-    push (self, bal_vf_work_new_call (call), request);
-  else
-    answer_error (request, self->problem);
+  BalVfWork *work;
+
+  if (!self->service)
+    {
+      answer_error (request, self->problem);
+      return;
+    }
+  work = bal_vf_work_new_call (call);
+  if (is_slow_call (work) && self->n_slow_calls >= SLOW_CALLS_MAX)
+    {
+      bal_daemon_request_fail (request, "GenericError",
+                               "ballastd is at work on as many requests about VFs as it takes; "
+                               "nothing was changed, try again");
+      bal_vf_work_free (work);
+      return;
+    }
+  push (self, work, request);
 }
 
 void

@@ -151,10 +151,11 @@ refuse (const BalVfInventory *inventory,
   if (n > NAMED_MAX)
     g_string_append_printf (text, ", and %u more", n - NAMED_MAX);
   g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED,
-               "No physical function has more than the %u Mbit/s left that port %s of domain %s "
-               "asks for, and a VF%s; nothing was reserved",
-               request->bandwidth_mbps, request->port, request->uuid,
-               n > 0 ? text->str : ": this host has none");
+               "No physical function%s%s has more than the %u Mbit/s left that port %s of domain "
+               "%s asks for, and a VF%s; nothing was reserved",
+               request->network == NULL ? "" : " on network ",
+               request->network == NULL ? "" : request->network, request->bandwidth_mbps,
+               request->port, request->uuid, n > 0 ? text->str : ": this host has none");
 }
 
 /* --- the choice --- */

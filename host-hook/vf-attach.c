@@ -151,7 +151,11 @@ has_let_go (const BalVfLibvirt *libvirt, const BalVfEntry *entry, gboolean *out,
 }
 
 static gboolean
-await_guest (const BalVfLibvirt *libvirt, const BalVfEntry *entry, guint wait_ms, GError **error)
+await_guest (const BalVfLibvirt *libvirt,
+             const BalVfEntry *entry,
+             guint wait_ms,
+             const char *then,
+             GError **error)
 {
   gint64 end_us = g_get_monotonic_time () + (gint64)wait_ms * 1000;
   gboolean is_gone = FALSE;
@@ -167,9 +171,8 @@ await_guest (const BalVfLibvirt *libvirt, const BalVfEntry *entry, guint wait_ms
       g_usleep (POLL_MS * 1000);
     }
   g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-               "Domain %s does not let go of port %s: its guest has not answered within %u s; the "
-               "VF is taken back as soon as it does, or when the domain ends",
-               entry->request.uuid, entry->request.port, (wait_ms + 999) / 1000);
+               "Domain %s does not let go of port %s: its guest has not answered within %u s; %s",
+               entry->request.uuid, entry->request.port, (wait_ms + 999) / 1000, then);
   return FALSE;
 }
 
@@ -200,12 +203,13 @@ bal_vf_detach (const BalVfLibvirt *libvirt,
                const char *root,
                const BalVfEntry *entry,
                guint wait_ms,
+               const char *then,
                GError **error)
 {
   gboolean is_gone = FALSE;
 
   if (!ask (libvirt, entry, &is_gone, error)
-      || (!is_gone && !await_guest (libvirt, entry, wait_ms, error)))
+      || (!is_gone && !await_guest (libvirt, entry, wait_ms, then, error)))
     return FALSE;
   BAL_BREAKPOINT ("vf-detached");
   await_driver (root, entry);

@@ -33,11 +33,13 @@ gboolean bal_vf_attach (const BalVfLibvirt *libvirt,
 
 /* Asks the guest to let go and waits at most @wait_ms for it, and then a little for libvirt to
  * bring the VF back to its own driver: only behind that libvirt has put back what it had changed.
- * BAL_VF_ERROR_CONFLICT: the guest has not let go. */
+ * BAL_VF_ERROR_CONFLICT: the guest has not let go; it may still, and the sentence ends with what
+ * the caller does @then. */
 gboolean bal_vf_detach (const BalVfLibvirt *libvirt,
                         const char *root,
                         const BalVfEntry *entry,
                         guint wait_ms,
+                        const char *then,
                         GError **error);
 
 /* Writes the request into the metadata, in the place of one for the same port, and beside others.

@@ -26,10 +26,12 @@ netdev_of (const BalVfHost *host, const BalVfEntry *entry)
   return pf == NULL ? entry->pf_netdev : pf->netdev;
 }
 
-/* Best effort: the failure that is told is @cause. */
+/* Best effort: the failure that is told is @cause. Once, however often it is tried again. */
 static void
 remember_why (const BalVfHost *host, BalVfEntry *entry, const GError *cause)
 {
+  if (g_strcmp0 (entry->why, cause->message) == 0)
+    return;
   bal_vf_entry_set_why (entry, cause->message);
   bal_vf_ledger_put (host->ledger, entry, NULL);
 }
@@ -65,6 +67,35 @@ check_is_kept (const BalVfEntry *entry, GError **error)
   return FALSE;
 }
 
+/* A VF that is nobody's or waits for its domain. Of one that is no more the NIC says so itself. */
+static gboolean
+is_free (const BalVfHost *host, const BalVfEntry *entry, BalVfUse *use)
+{
+  BalVf *vf = bal_vf_inventory_find_vf (host->inventory, entry->vf_pci, NULL);
+
+  *use = BAL_VF_IDLE;
+  if (vf == NULL)
+    return TRUE;
+  bal_vf_refresh (host->root, vf);
+  *use = vf->use;
+  return vf->use == BAL_VF_IDLE || vf->use == BAL_VF_PREPARED;
+}
+
+/* What is set is set for whoever has it. */
+static gboolean
+check_is_own (const BalVfHost *host, const BalVfEntry *entry, GError **error)
+{
+  BalVfUse use;
+
+  if (is_free (host, entry, &use))
+    return TRUE;
+  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+               "Port %s of domain %s: VF %u of %s is in use already (%s); nothing was set",
+               entry->request.port, entry->request.uuid, entry->vf_index, entry->pf_netdev,
+               bal_vf_use_name (use));
+  return FALSE;
+}
+
 /* In the ledger, what is to be gone back to and what is about to be set. */
 static gboolean
 announce (const BalVfHost *host,
@@ -88,7 +119,7 @@ bal_vf_port_set_up (
   GError *cause = NULL;
   BalVfSettings wanted;
 
-  if (entry == NULL || !check_is_kept (entry, error)
+  if (entry == NULL || !check_is_kept (entry, error) || !check_is_own (host, entry, error)
       || !announce (host, nic, entry, &wanted, error))
     return NULL;
   BAL_BREAKPOINT ("vf-set-up");
@@ -111,19 +142,21 @@ bal_vf_port_set_up (
 /* --- tearing down --- */
 
 static gboolean
-check_unused (const BalVfHost *host, const BalVfEntry *entry, GError **error)
+check_unused (const BalVfHost *host, BalVfEntry *entry, GError **error)
 {
-  BalVf *vf = bal_vf_inventory_find_vf (host->inventory, entry->vf_pci, NULL);
+  GError *cause = NULL;
+  BalVfUse use;
 
-  if (vf == NULL)
+  if (is_free (host, entry, &use))
     return TRUE;
-  bal_vf_refresh (host->root, vf);
-  if (vf->use == BAL_VF_IDLE || vf->use == BAL_VF_PREPARED)
-    return TRUE;
-  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-               "Port %s of domain %s: VF %u of %s is still in use (%s); it was left as it is",
-               entry->request.port, entry->request.uuid, entry->vf_index, entry->pf_netdev,
-               bal_vf_use_name (vf->use));
+  cause = g_error_new (BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                       "Port %s of domain %s: VF %u of %s is still in use (%s); it was left as it "
+                       "is",
+                       entry->request.port, entry->request.uuid, entry->vf_index, entry->pf_netdev,
+                       bal_vf_use_name (use));
+  if (entry->state == BAL_VF_RELEASING)
+    remember_why (host, entry, cause);
+  g_propagate_error (error, cause);
   return FALSE;
 }
 
@@ -152,6 +185,15 @@ put_back (const BalVfHost *host,
   return FALSE;
 }
 
+static gboolean
+mark_releasing (const BalVfHost *host, BalVfEntry *entry, GError **error)
+{
+  if (entry->state == BAL_VF_RELEASING)
+    return TRUE;
+  entry->state = BAL_VF_RELEASING;
+  return bal_vf_ledger_put (host->ledger, entry, error);
+}
+
 gboolean
 bal_vf_port_tear_down (const BalVfHost *host,
                        const BalVfNic *nic,
@@ -164,12 +206,20 @@ bal_vf_port_tear_down (const BalVfHost *host,
 
   if (entry == NULL || !check_unused (host, entry, error))
     return FALSE;
-  entry->state = BAL_VF_RELEASING;
-  if (!bal_vf_ledger_put (host->ledger, entry, error))
+  if (!mark_releasing (host, entry, error))
     return FALSE;
   BAL_BREAKPOINT ("vf-tear-down");
   if (!put_back (host, nic, clock, entry, error))
     return FALSE;
   BAL_BREAKPOINT ("vf-was-torn-down");
   return bal_vf_ledger_remove (host->ledger, uuid, port, error);
+}
+
+gboolean
+bal_vf_port_drop (const BalVfHost *host, const char *uuid, const char *port, GError **error)
+{
+  g_autoptr (BalVfEntry) entry = copy_of (host, uuid, port, error);
+
+  return entry != NULL && mark_releasing (host, entry, error)
+         && bal_vf_ledger_remove (host->ledger, uuid, port, error);
 }

@@ -15,15 +15,17 @@
 
 G_BEGIN_DECLS
 
-/* Makes the settings of a port that is there, once more when they were made already. When that
- * fails those that were made are put back, as far as the NIC lets it, and the entry stays with a
- * sentence why: tear it down, or try again. */
+/* Makes the settings of a port that is there, once more when they were made already. A VF that
+ * sysfs shows in use may be somebody else's by now: BAL_VF_ERROR_CONFLICT, nothing set. When making
+ * them fails those that were made are put back, as far as the NIC lets it, and the entry stays with
+ * a sentence why: tear it down, or try again. */
 const BalVfEntry *bal_vf_port_set_up (
   const BalVfHost *host, const BalVfNic *nic, const char *uuid, const char *port, GError **error);
 
 /* Puts back the settings, unless they went with an earlier boot or with the VF itself, and removes
- * the entry. Fails with BAL_VF_ERROR_NOT_FOUND when there is none, with BAL_VF_ERROR_CONFLICT, and
- * nothing changed, when sysfs shows that somebody uses the VF. When the settings cannot be put back
+ * the entry. Fails with BAL_VF_ERROR_NOT_FOUND when there is none, with BAL_VF_ERROR_CONFLICT
+ * when sysfs shows that somebody uses the VF: nothing is changed then, but a port that is being
+ * released gets a sentence why. When the settings cannot be put back
  * the entry stays, as releasing, with a sentence why: its VF is not handed out. */
 gboolean bal_vf_port_tear_down (const BalVfHost *host,
                                 const BalVfNic *nic,
@@ -31,5 +33,10 @@ gboolean bal_vf_port_tear_down (const BalVfHost *host,
                                 const char *uuid,
                                 const char *port,
                                 GError **error);
+
+/* Removes the entry and leaves the NIC alone: its VF is somebody else's, or the settings went with
+ * an earlier boot. */
+gboolean
+bal_vf_port_drop (const BalVfHost *host, const char *uuid, const char *port, GError **error);
 
 G_END_DECLS

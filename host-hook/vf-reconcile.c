@@ -104,8 +104,8 @@ free_it (const Facts *facts, BalVfActionKind *out)
 static gboolean
 decide (const BalVfEntry *entry, const Facts *facts, BalVfActionKind *out)
 {
-  gboolean wants_attach =
-    entry->state == BAL_VF_FAILED || (entry->state == BAL_VF_RESERVED && entry->from_metadata);
+  /* An attached one has been let go of since, maybe by a guest that was asked to long ago. */
+  gboolean wants_attach = entry->state == BAL_VF_FAILED || entry->from_metadata;
 
   if (facts->other_has || facts->is_busy)
     return FALSE;

@@ -31,7 +31,8 @@ renew (BalVfEntry *entry, const BalVfHost *host, const BalVfClock *clock)
 }
 
 /* TRUE when the VF is where the entry has it, and not in somebody else's hands since: after a boot
- * nobody had it at first, and within one only its own domain did. */
+ * nobody had it at first, and within one only its own domain did, which may not have attached it
+ * yet, or not any more. */
 static gboolean
 still_holds (const BalVfHost *host, const BalVfClock *clock, const BalVfEntry *entry)
 {
@@ -40,10 +41,11 @@ still_holds (const BalVfHost *host, const BalVfClock *clock, const BalVfEntry *e
 
   if (vf == NULL || strcmp (pf->pci, entry->pf_pci) != 0 || vf->index != entry->vf_index)
     return FALSE;
-  if (strcmp (entry->boot_id, clock->boot_id) == 0)
+  gboolean same_boot = strcmp (entry->boot_id, clock->boot_id) == 0;
+  if (same_boot && (entry->state == BAL_VF_ATTACHED || entry->state == BAL_VF_RELEASING))
     return TRUE;
   bal_vf_refresh (host->root, vf);
-  return vf->use == BAL_VF_IDLE;
+  return vf->use == BAL_VF_IDLE || (same_boot && vf->use == BAL_VF_PREPARED);
 }
 
 /* The choice, looked at once more: TRUE when it stands. */
@@ -103,6 +105,26 @@ new_entry (const BalVfHost *host, const BalVfRequest *request, const BalVfChoice
   return entry;
 }
 
+/* Nothing can be put back on a VF that somebody else has: the port begins anew on another. One that
+ * is asked for with other values stays, and the book refuses those. */
+static gboolean
+leave (const BalVfHost *host,
+       const BalVfClock *clock,
+       const BalVfRequest *request,
+       const BalVfEntry *before,
+       GError **error)
+{
+  g_autoptr (BalVfEntry) entry = NULL;
+
+  if (before == NULL || strcmp (before->boot_id, clock->boot_id) != 0
+      || !bal_vf_request_equal (&before->request, request))
+    return TRUE;
+  entry = bal_vf_entry_copy (before);
+  entry->state = BAL_VF_RELEASING;
+  return bal_vf_ledger_put (host->ledger, entry, error)
+         && bal_vf_ledger_remove (host->ledger, entry->request.uuid, entry->request.port, error);
+}
+
 const BalVfEntry *
 bal_vf_reserve (const BalVfHost *host,
                 const BalVfClock *clock,
@@ -126,7 +148,8 @@ bal_vf_reserve (const BalVfHost *host,
       if (strcmp (before->boot_id, clock->boot_id) != 0 || before->state == BAL_VF_RELEASING)
         entry->state = BAL_VF_RESERVED;
     }
-  else if (choose (host, request, home_node, &choice, error))
+  else if (choose (host, request, home_node, &choice, error)
+           && leave (host, clock, request, before, error))
     entry = new_entry (host, request, &choice);
   else
     return NULL;

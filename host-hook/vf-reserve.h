@@ -38,7 +38,8 @@ typedef struct
   BalVfLedger *ledger;
 } BalVfHost;
 
-/* @home_node as for bal_vf_allocate(). */
+/* A port that is there already keeps its VF, unless that is gone, or is not attached and somebody
+ * else has it by now: then it gets another. @home_node as for bal_vf_allocate(). */
 const BalVfEntry *bal_vf_reserve (const BalVfHost *host,
                                   const BalVfClock *clock,
                                   const BalVfRequest *request,

@@ -5,9 +5,10 @@
  *
  * Two kinds of mutual exclusion. The lock is for ledger, inventory, configuration and NIC, and is
  * never held across a call to libvirt; hooks take it and nothing else. A claim is on a domain: who
- * has it is alone in telling libvirt what to do with the domain's ports, and, `end` of a hook
- * aside, in changing its entries. A claim is taken before libvirt is asked what is the case, so
- * that the answer does not age meanwhile; nobody waits for a claim while holding the lock.
+ * has it is alone in telling libvirt what to do with the domain's ports and, hooks aside, in
+ * changing its entries. It is taken before libvirt is asked what is the case, so that the answer
+ * does not age meanwhile; nobody waits for a claim while holding the lock. While a VF's address is
+ * on its way to libvirt the domain is marked as attaching: then not even a hook frees its VFs.
  *
  * Entries are good as long as the lock is held.
  */
@@ -32,6 +33,7 @@ struct _BalVfService
   BalVfLedger *ledger;
   BalVfNetlink *netlink; /* NULL: a NIC was given */
   BalVfNic nic;
+  guint detach_ms; /* how long a person waits for a guest: BAL_VF_DETACH_MS; tests have less time */
 
   GHashTable *claims;    /* UUIDs; under the lock, as the next two */
   GHashTable *attaching; /* UUIDs */
@@ -86,6 +88,9 @@ gboolean bal_vf_service_put_state (
 void bal_vf_service_claim (BalVfService *self, const char *uuid);
 gboolean bal_vf_service_try_claim (BalVfService *self, const char *uuid);
 void bal_vf_service_unclaim (BalVfService *self, const char *uuid);
+
+/* The port's entry as it is now; NULL: there is none. */
+BalVfEntry *bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port);
 
 /* What speaks to libvirt now; a failure says that it is away. */
 gboolean bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **error);

@@ -3,6 +3,7 @@
 #include "host-hook/vf-service-core.h"
 
 #include "host-hook/daemon-log.h"
+#include "host-hook/vf-error.h"
 #include "host-hook/vf-interface.h"
 
 /* A domain that is started right after it ended may find its VF on the way back to its own driver,
@@ -53,7 +54,20 @@ release_others (BalVfService *self, const char *uuid, const GArray *requests, GE
   return TRUE;
 }
 
-/* FALSE when some of the domain's ports are still being released. */
+/* Somebody has its VF, or it is on the way back to its own driver. */
+static gboolean
+is_used (BalVfService *self, const BalVfEntry *entry)
+{
+  BalVf *vf = bal_vf_inventory_find_vf (self->inventory, entry->vf_pci, NULL);
+
+  if (vf == NULL)
+    return FALSE;
+  bal_vf_refresh (self->root, vf);
+  return vf->use != BAL_VF_IDLE && vf->use != BAL_VF_PREPARED;
+}
+
+/* FALSE when a VF of the domain, which does not run, is not free yet. What fails otherwise is not
+ * worth waiting for. */
 static gboolean
 finish_releases (BalVfService *self, const char *uuid)
 {
@@ -65,13 +79,15 @@ finish_releases (BalVfService *self, const char *uuid)
       const BalVfEntry *entry = entries->pdata[i];
       g_autofree char *port = g_strdup (entry->request.port);
 
-      if (entry->state == BAL_VF_RELEASING
-          && (is_attaching (self, uuid) || !bal_vf_service_tear_down (self, uuid, port, NULL)))
+      if (is_attaching (self, uuid) || is_used (self, entry))
         done = FALSE;
+      else if (entry->state == BAL_VF_RELEASING)
+        bal_vf_service_tear_down (self, uuid, port, NULL);
     }
   return done;
 }
 
+/* Behind it the ports that are still being released say why. */
 static void
 await_releases (BalVfService *self, const char *uuid)
 {
@@ -89,14 +105,24 @@ await_releases (BalVfService *self, const char *uuid)
 static gboolean
 begin_anew (BalVfService *self, const BalVfRequest *request, GError **error)
 {
-  return bal_vf_service_put_state (self, find (self, request), BAL_VF_RESERVED, NULL, error);
+  const BalVfEntry *before = find (self, request);
+
+  if (before == NULL)
+    return TRUE;
+  if (before->state != BAL_VF_RELEASING)
+    return bal_vf_service_put_state (self, before, BAL_VF_RESERVED, NULL, error);
+  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+               "Port %s of domain %s is still being released (%s): it was left as it is, try again",
+               request->port, request->uuid,
+               before->why == NULL ? "its VF is on its way" : before->why);
+  return FALSE;
 }
 
 static gboolean
 prepare_port (BalVfService *self, const BalVfRequest *request, int home_node, GError **error)
 {
-  return bal_vf_service_reserve (self, request, TRUE, home_node, error) != NULL
-         && begin_anew (self, request, error)
+  return begin_anew (self, request, error)
+         && bal_vf_service_reserve (self, request, TRUE, home_node, error) != NULL
          && bal_vf_service_set_up (self, request->uuid, request->port, error);
 }
 

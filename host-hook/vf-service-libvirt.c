@@ -40,8 +40,8 @@ bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **error)
 
 /* --- attaching and releasing --- */
 
-static BalVfEntry *
-copy_of (BalVfService *self, const char *uuid, const char *port)
+BalVfEntry *
+bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   const BalVfEntry *entry = bal_vf_service_find (self, uuid, port);
@@ -117,7 +117,7 @@ bal_vf_service_attach (BalVfService *self,
                        const char *port,
                        GError **error)
 {
-  g_autoptr (BalVfEntry) before = copy_of (self, uuid, port);
+  g_autoptr (BalVfEntry) before = bal_vf_service_copy (self, uuid, port);
   gboolean is_done = FALSE;
   gboolean ok;
 
@@ -153,7 +153,9 @@ take_from_domain (BalVfService *self,
       return FALSE;
     }
   return bal_vf_metadata_remove (libvirt, request->uuid, request->port, BAL_VF_LIVE, NULL, error)
-         && bal_vf_detach (libvirt, self->root, entry, wait_ms, error);
+         && bal_vf_detach (libvirt, self->root, entry, wait_ms,
+                           "the VF is taken back as soon as it does, or when the domain ends",
+                           error);
 }
 
 gboolean
@@ -165,7 +167,7 @@ bal_vf_service_finish (BalVfService *self,
                        guint wait_ms,
                        GError **error)
 {
-  g_autoptr (BalVfEntry) entry = copy_of (self, uuid, port);
+  g_autoptr (BalVfEntry) entry = bal_vf_service_copy (self, uuid, port);
 
   if (entry == NULL || entry->state != BAL_VF_RELEASING)
     return TRUE;

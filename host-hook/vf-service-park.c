@@ -72,7 +72,20 @@ park_port (BalVfService *self, const BalVfLibvirt *libvirt, const BalVfEntry *en
   if (now != NULL && now->state != BAL_VF_RELEASING)
     ok = bal_vf_service_put_state (self, now, BAL_VF_FAILED, WHY_PARKED, error);
   g_mutex_unlock (&self->lock);
-  return ok && bal_vf_detach (libvirt, self->root, entry, BAL_VF_DETACH_MS, error);
+  return ok
+         && bal_vf_detach (libvirt, self->root, entry, self->detach_ms,
+                           "the VF stays the domain's, and is attached again when it does", error);
+}
+
+/* The guest may let go later: who looks at the port is to know why. */
+static void
+say_why (BalVfService *self, const BalVfEntry *parked, const char *why)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  const BalVfEntry *now = bal_vf_service_find (self, parked->request.uuid, parked->request.port);
+
+  if (now != NULL && now->state != BAL_VF_RELEASING)
+    bal_vf_service_put_state (self, now, now->state, why, NULL);
 }
 
 /* All of them are tried; the error is the first. */
@@ -95,6 +108,21 @@ attach_all (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, G
   return FALSE;
 }
 
+static void
+give_up_parking (BalVfService *self,
+                 const BalVfLibvirt *libvirt,
+                 const BalVfEntry *entry,
+                 const char *why)
+{
+  const char *uuid = entry->request.uuid;
+  g_autoptr (GError) error = NULL;
+
+  set_parked (self, uuid, FALSE);
+  if (!attach_all (self, libvirt, uuid, &error))
+    bal_daemon_log (G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
+  say_why (self, entry, why);
+}
+
 static gboolean
 park (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, GError **error)
 {
@@ -107,11 +135,10 @@ park (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, GError 
     return FALSE;
   set_parked (self, uuid, TRUE);
   for (guint i = 0; i < own->len; i++)
-    if (!park_port (self, libvirt, own->pdata[i], error))
+    if (!park_port (self, libvirt, own->pdata[i], &cause))
       {
-        set_parked (self, uuid, FALSE);
-        if (!attach_all (self, libvirt, uuid, &cause))
-          bal_daemon_log (G_LOG_LEVEL_WARNING, uuid, "%s", cause->message);
+        give_up_parking (self, libvirt, own->pdata[i], cause->message);
+        g_propagate_error (error, g_steal_pointer (&cause));
         return FALSE;
       }
   /* The time begins when the caller can begin. */

@@ -82,7 +82,7 @@ undo (BalVfService *self,
   if (!is_new)
     return;
   if (error == NULL && libvirt->look (libvirt->data, request->uuid, &standing, &error))
-    bal_vf_service_finish (self, libvirt, &standing, request->uuid, request->port, BAL_VF_DETACH_MS,
+    bal_vf_service_finish (self, libvirt, &standing, request->uuid, request->port, self->detach_ms,
                            &error);
   if (error != NULL)
     bal_daemon_log (G_LOG_LEVEL_WARNING, request->uuid, "%s", error->message);
@@ -101,6 +101,23 @@ describe (BalVfService *self, const BalVfRequest *request)
   return bal_vf_port_info_build (&info);
 }
 
+/* A ballastd that attached it may not have lived to say so: then its VF is in use by the domain
+ * itself. */
+static gboolean
+note_if_attached (BalVfService *self,
+                  const BalVfLibvirt *libvirt,
+                  const BalVfRequest *request,
+                  GError **error)
+{
+  g_autoptr (BalVfEntry) entry = bal_vf_service_copy (self, request->uuid, request->port);
+  gboolean has_it = FALSE;
+
+  if (entry == NULL || entry->state == BAL_VF_RELEASING || entry->state == BAL_VF_ATTACHED)
+    return TRUE;
+  return bal_vf_attach_is_done (libvirt, entry, &has_it, error)
+         && (!has_it || bal_vf_service_note_attached (self, request->uuid, request->port, error));
+}
+
 static gboolean
 allocate_live (BalVfService *self,
                const BalVfLibvirt *libvirt,
@@ -112,7 +129,8 @@ allocate_live (BalVfService *self,
   gboolean is_new = FALSE;
   GError *cause = NULL;
 
-  if (!reserve (self, request, find_home_node (libvirt, request->uuid), &is_new, error))
+  if (!note_if_attached (self, libvirt, request, error)
+      || !reserve (self, request, find_home_node (libvirt, request->uuid), &is_new, error))
     return FALSE;
   if (bal_vf_service_attach (self, libvirt, request->uuid, request->port, &cause)
       && (!in_config || bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, &cause))
@@ -200,7 +218,7 @@ finish_all (BalVfService *self,
   g_autoptr (GError) first = NULL;
 
   for (guint i = 0; i < ports->len; i++)
-    bal_vf_service_finish (self, libvirt, standing, uuid, ports->pdata[i], BAL_VF_DETACH_MS,
+    bal_vf_service_finish (self, libvirt, standing, uuid, ports->pdata[i], self->detach_ms,
                            first == NULL ? &first : NULL);
   if (first == NULL)
     return TRUE;
@@ -231,9 +249,12 @@ release (BalVfService *self,
   if (ports == NULL)
     return FALSE;
   if (ports->len == 0 && !was_in_config)
-    return fail (error, BAL_VF_ERROR_NOT_FOUND, uuid,
-                 port == NULL ? "has no port here; nothing was changed"
-                              : "has no such port here; nothing was changed");
+    {
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,
+                   "Domain %s has no port%s%s here; nothing was changed", uuid,
+                   port == NULL ? "" : " ", port == NULL ? "" : port);
+      return FALSE;
+    }
   return finish_all (self, libvirt, &standing, uuid, ports, error);
 }
 

@@ -211,7 +211,8 @@ attach (Round *self, const BalVfAction *action, const BalVfStanding *standing, G
   return FALSE;
 }
 
-/* A ballastd that attached it may not have lived to see to the metadata. */
+/* A ballastd that attached it may not have lived to see to the metadata. The domain may have ended,
+ * and been started anew without the VF, since the round looked around. */
 static gboolean
 mark_attached (Round *self,
                const BalVfAction *action,
@@ -219,17 +220,15 @@ mark_attached (Round *self,
                GError **error)
 {
   BalVfService *service = self->service;
-  g_auto (BalVfRequest) request;
+  g_autoptr (BalVfEntry) entry = bal_vf_service_copy (service, action->uuid, action->port);
+  gboolean has_it = FALSE;
 
-  bal_vf_request_init (&request);
-  g_mutex_lock (&service->lock);
-  const BalVfEntry *entry = bal_vf_service_find (service, action->uuid, action->port);
-  if (entry != NULL)
-    bal_vf_request_copy (&entry->request, &request);
-  g_mutex_unlock (&service->lock);
-  /* Both may have changed since the round looked around. */
-  return request.uuid == NULL || !standing->is_active || standing->is_busy
-         || (bal_vf_metadata_add (&self->libvirt, &request, BAL_VF_LIVE, error)
+  if (entry == NULL || !standing->is_active || standing->is_busy)
+    return TRUE;
+  if (!bal_vf_attach_is_done (&self->libvirt, entry, &has_it, error))
+    return FALSE;
+  return !has_it
+         || (bal_vf_metadata_add (&self->libvirt, &entry->request, BAL_VF_LIVE, error)
              && bal_vf_service_note_attached (service, action->uuid, action->port, error));
 }
 

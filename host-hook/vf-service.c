@@ -91,6 +91,7 @@ bal_vf_service_new (const char *root, const char *config_path, const BalVfNic *n
 
   self->root = g_strdup (root);
   self->config_path = g_strdup (config_path);
+  self->detach_ms = BAL_VF_DETACH_MS;
   self->claims = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->attaching = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->parked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);

@@ -4,7 +4,6 @@
 import shutil
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -29,15 +28,14 @@ def large_host():
 
 def test_2000_requests_of_50_clients(large_host):
     """As hooks ask: never too much bandwidth, whichever line the ledger's log had reached, and no VF twice."""
-    failures, seconds, refused = [], [], []
+    failures, answered, refused = [], [], []
 
     def start(domain, bandwidth):
         with large_host.connect() as connection:
-            began = time.monotonic()
             connection.sendall(hook_request("d", domain_xml(domain, {"id": "net0", "bandwidth": bandwidth}).encode(),
                                             hook="vf", operation="prepare"))
             reply = read_reply(connection)
-            seconds.append(time.monotonic() - began)
+        answered.append(domain)
         if "error" in reply:
             assert reply["error"]["class"] == "VfRefused", reply
             refused.append(domain)
@@ -56,10 +54,8 @@ def test_2000_requests_of_50_clients(large_host):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert len(seconds) == CLIENTS * REQUESTS
+    assert len(answered) == CLIENTS * REQUESTS
     entries = check_ledger(large_host.root / LEDGER, MBPS)
     assert {domain for domain, _ in entries} == {uuid(domain) for domain in range(1, CLIENTS * REQUESTS + 1)
                                              if domain not in refused}
     assert refused, "there was room for all: nothing was tried"
-    seconds.sort()
-    print(f"answers: median {seconds[len(seconds) // 2] * 1000:.1f} ms, p99 {seconds[len(seconds) * 99 // 100] * 1000:.1f} ms")

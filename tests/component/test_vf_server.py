@@ -66,32 +66,32 @@ def test_until_full(peer):
 
 
 BAD = {
-    "unknown key": ("InvalidArgument", "colour", {"colour": "red"}),
-    "metadata's key": ("InvalidArgument", "required", {"required": True}),
-    "no bandwidth": ("InvalidArgument", "bandwidth", {"bandwidth": None}),
-    "zero": ("InvalidArgument", "0Mbit", {"bandwidth": "0Mbit"}),
-    "negative": ("InvalidArgument", "-1Gbit", {"bandwidth": "-1Gbit"}),
-    "absurd": ("InvalidArgument", "99999999Gbit", {"bandwidth": "99999999Gbit"}),
-    "bytes": ("InvalidArgument", "1GB", {"bandwidth": "1GB"}),
-    "a number": ("InvalidArgument", "bandwidth", {"bandwidth": 1000}),
+    "unknown key": ("VfInvalid", "colour", {"colour": "red"}),
+    "metadata's key": ("VfInvalid", "required", {"required": True}),
+    "no bandwidth": ("VfInvalid", "bandwidth", {"bandwidth": None}),
+    "zero": ("VfInvalid", "0Mbit", {"bandwidth": "0Mbit"}),
+    "negative": ("VfInvalid", "-1Gbit", {"bandwidth": "-1Gbit"}),
+    "absurd": ("VfInvalid", "99999999Gbit", {"bandwidth": "99999999Gbit"}),
+    "bytes": ("VfInvalid", "1GB", {"bandwidth": "1GB"}),
+    "a number": ("VfInvalid", "bandwidth", {"bandwidth": 1000}),
     "more than any": ("VfRefused", "10000 Mbit/s left", {"bandwidth": "900Gbit"}),
-    "multicast": ("InvalidArgument", "01:00:5e:00:00:01", {"mac": "01:00:5e:00:00:01"}),
-    "no MAC": ("InvalidArgument", "nonsense", {"mac": "nonsense"}),
+    "multicast": ("VfInvalid", "01:00:5e:00:00:01", {"mac": "01:00:5e:00:00:01"}),
+    "no MAC": ("VfInvalid", "nonsense", {"mac": "nonsense"}),
     "MAC in use": ("VfConflict", "52:54:00:00:00:01", {"mac": "52:54:00:00:00:01"}),
-    "VLAN 0": ("InvalidArgument", "vlan", {"vlan": 0}),
-    "VLAN 4095": ("InvalidArgument", "vlan", {"vlan": 4095}),
+    "VLAN 0": ("VfInvalid", "vlan", {"vlan": 0}),
+    "VLAN 4095": ("VfInvalid", "vlan", {"vlan": 4095}),
     "unknown PF": ("VfNotFound", "eth9", {"pf": "eth9"}),
-    "path": ("InvalidArgument", "pf", {"pf": "../eth1"}),
-    "unknown network": ("VfRefused", "eth1 is on network (none)", {"network": "physnet9"}),
-    "terminal": ("InvalidArgument", "x1b", {"bandwidth": "\x1b[2J"}),
-    "NUMA node": ("InvalidArgument", "numa", {"numa": 5000}),
-    "port": ("InvalidArgument", "port", {"port": "net 0"}),
+    "path": ("VfInvalid", "pf", {"pf": "../eth1"}),
+    "unknown network": ("VfRefused", "physnet9", {"network": "physnet9"}),
+    "terminal": ("VfInvalid", "x1b", {"bandwidth": "\x1b[2J"}),
+    "NUMA node": ("VfInvalid", "numa", {"numa": 5000}),
+    "port": ("VfInvalid", "port", {"port": "net 0"}),
     "demanded": ("VfHardware", "Cannot set", {"minimum": True}),
     "same port": ("VfConflict", "net0", {"domain": uuid(1), "port": "net0"}),
-    "domain's name": ("InvalidArgument", "domain", {"domain": "vm1"}),
+    "domain's name": ("VfInvalid", "domain", {"domain": "vm1"}),
     "unknown domain": ("VfNotFound", uuid(999), {"domain": uuid(999)}),
     "domain that is off": ("VfConflict", "off", {"domain": uuid(60)}),
-    "standby": ("VfInvalid InvalidArgument", "mac", {"standby": "ua-virtio"}),
+    "standby": ("VfInvalid", "mac", {"standby": "ua-virtio"}),
 }
 
 
@@ -103,14 +103,14 @@ def test_bad_allocation_changes_nothing(peer, case):
     arguments = {"domain": uuid(2), "port": "net1", "bandwidth": "2Gbit", **changes}
     with pytest.raises(VfError) as refused:
         peer.ask("vf-allocate", **{name: value for name, value in arguments.items() if value is not None})
-    assert refused.value.error_class in error_class.split() and word in refused.value.desc, str(refused.value)
+    assert refused.value.error_class == error_class and word in refused.value.desc, str(refused.value)
     assert "\x1b" not in refused.value.desc and "\n" not in refused.value.desc
     assert peer.list() == before
 
 
 @pytest.mark.parametrize("arguments, error_class", [
-    ({}, "InvalidArgument"),
-    ({"domain": uuid(1), "all": True}, "InvalidArgument"),
+    ({}, "VfInvalid"),
+    ({"domain": uuid(1), "all": True}, "VfInvalid"),
     ({"domain": uuid(1), "port": "net9"}, "VfNotFound"),
     ({"domain": uuid(2)}, "VfNotFound"),
     ({"domain": uuid(2), "port": "net0"}, "VfNotFound"),

@@ -65,7 +65,7 @@ assert_refused (const char *line)
 
   g_test_message ("%s", line);
   g_assert_false (bal_daemon_intake_feed (intake, quoted, strlen (quoted), &error));
-  g_assert_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_INVALID_ARGUMENT);
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
 }
 
 static void

@@ -328,6 +328,36 @@ test_end_of_the_daemon (void)
   vf_service_fake_clear ();
 }
 
+/* Others have room to be served in then. */
+static void
+test_too_many (void)
+{
+  BalDaemonVf *vf = start ();
+  BalDaemonRequest requests[130] = {{0}};
+  g_auto (BalDaemonRequest) listed = {0};
+  g_auto (BalDaemonRequest) behind = {0};
+  guint n_refused = 0;
+
+  vf_service_fake_hold ("allocate net0");
+  for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
+    {
+      allocate (vf, &requests[i], "net0", FALSE);
+      n_refused += requests[i].n_answers;
+    }
+  g_assert_cmpuint (n_refused, ==, 2);
+  assert_failed (&requests[129], "GenericError");
+  ask (vf, &listed, BAL_VF_COMMAND_LIST, NULL);
+  assert_returned (&listed, "{'pfs':[]}");
+  vf_service_fake_let_go ();
+  for (guint i = 0; i < 128; i++)
+    assert_returned (&requests[i], "{'port':{'port':'net0'}}");
+  allocate (vf, &behind, "net0", FALSE);
+  assert_returned (&behind, "{'port':{'port':'net0'}}");
+  for (guint i = 0; i < G_N_ELEMENTS (requests); i++)
+    request_clear (&requests[i]);
+  finish (vf);
+}
+
 static void
 test_without_service (void)
 {
@@ -475,6 +505,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-vf/end", test_end);
   g_test_add_func ("/daemon-vf/hooks-overtake", test_hooks_overtake);
   g_test_add_func ("/daemon-vf/end-of-the-daemon", test_end_of_the_daemon);
+  g_test_add_func ("/daemon-vf/too-many", test_too_many);
   g_test_add_func ("/daemon-vf/without-service", test_without_service);
   g_test_add_func ("/daemon-vf/reload", test_reload);
   g_test_add_func ("/daemon-vf/idle", test_idle);

@@ -251,6 +251,42 @@ test_in_use (Case *self, gconstpointer data)
   assert_goes_away (self);
 }
 
+/* Somebody else's VF is left as it is. */
+static void
+test_taken (Case *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  g_assert_null (make_settings (self, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_cmpuint (self->nic.n_sets, ==, 0);
+  g_assert_cmpuint (entry_of (self)->set, ==, 0);
+  vf_tree_pass_vf (&self->root, 3, 0, FALSE);
+  g_clear_error (&error);
+  g_assert_nonnull (make_settings (self, &error));
+  self->nic.n_sets = 0;
+  g_assert_true (bal_vf_port_drop (&self->host, vf_uuid (1), "net0", &error));
+  g_assert_cmpuint (self->nic.n_sets, ==, 0);
+  g_assert_null (entry_of (self));
+}
+
+/* It is written down once. */
+static void
+test_why_it_stays (Case *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BalVfEntry) entry = bal_vf_entry_copy (entry_of (self));
+  entry->state = BAL_VF_RELEASING;
+  bal_vf_ledger_put (self->ledger, entry, &error);
+  g_assert_no_error (error);
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  g_assert_false (give_up (self, NULL));
+  g_assert_nonnull (strstr (entry_of (self)->why, "still in use (open)"));
+  gint64 changed_us = entry_of (self)->changed_us;
+  g_assert_false (give_up (self, NULL));
+  g_assert_cmpint (entry_of (self)->changed_us, ==, changed_us);
+}
+
 static void
 test_cannot_be_put_back (Case *self, gconstpointer data)
 {
@@ -303,6 +339,8 @@ main (int argc, char **argv)
   ADD ("/vf-port/ledger-goes-first", test_ledger_goes_first);
   ADD ("/vf-port/not-while-releasing", test_not_while_releasing);
   ADD ("/vf-port/in-use", test_in_use);
+  ADD ("/vf-port/taken", test_taken);
+  ADD ("/vf-port/why-it-stays", test_why_it_stays);
   ADD ("/vf-port/cannot-be-put-back", test_cannot_be_put_back);
   ADD ("/vf-port/nothing-to-put-back", test_nothing_to_put_back);
   return g_test_run ();

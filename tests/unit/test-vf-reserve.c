@@ -123,6 +123,22 @@ test_idempotent (Case *self, gconstpointer data)
   assert_refused (self, 1, 900, BAL_VF_ERROR_CONFLICT);
 }
 
+/* A VF that was not attached yet, and that somebody else has by now. */
+static void
+test_taken (Case *self, gconstpointer data)
+{
+  reserve_well (self, 1, 300);
+  change (self, 1, BAL_VF_FAILED, BAL_VF_SET_ALL);
+  vf_tree_pass_vf (&self->root, 3, 0, FALSE);
+  g_assert_cmpuint (reserve_well (self, 1, 300)->vf_index, ==, 0);
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  assert_refused (self, 1, 400, BAL_VF_ERROR_CONFLICT);
+  const BalVfEntry *entry = reserve_well (self, 1, 300);
+  g_assert_cmpuint (entry->vf_index, ==, 1);
+  g_assert_cmpint (entry->state, ==, BAL_VF_RESERVED);
+  g_assert_cmpuint (entry->set, ==, 0);
+}
+
 /* The inventory is old: what is chosen is looked at once more. */
 static void
 test_second_look (Case *self, gconstpointer data)
@@ -224,6 +240,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("/vf-reserve/reserve", test_reserve);
   ADD ("/vf-reserve/idempotent", test_idempotent);
+  ADD ("/vf-reserve/taken", test_taken);
   ADD ("/vf-reserve/second-look", test_second_look);
   ADD ("/vf-reserve/link-is-looked-at", test_link_is_looked_at);
   ADD ("/vf-reserve/boot", test_boot);

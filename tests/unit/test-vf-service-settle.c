@@ -1,38 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a round makes of ledger, sysfs and libvirt, and what the hooks of a migration do. */
+/* What a round makes of ledger, sysfs and libvirt. */
 #include "vf-service-fixture.h"
 
 #include "host-hook/vf-error.h"
-#include "host-hook/vf-interface.h"
 
 #include <string.h>
 
-#define VF_0 "0000:03:10.0"
+#define VF_0 VF_SERVICE_VF_0
 #define PORT "<vf:port id='net0' bandwidth='300Mbit' pf='eth3'/>"
 #define REQUIRED "<vf:port id='net0' bandwidth='300Mbit' pf='eth3' required='yes'/>"
-
-static void
-prepare (VfServiceCase *self, const char *ports)
-{
-  g_autofree char *xml = vf_service_xml (1, ports, "");
-  g_autoptr (GError) error = NULL;
-
-  bal_vf_service_prepare (self->service, xml, &error);
-  g_assert_no_error (error);
-}
-
-static void
-settle (VfServiceCase *self)
-{
-  bal_vf_service_settle (self->service, NULL);
-}
-
-static BalVfState
-state_of (VfServiceCase *self)
-{
-  g_assert_nonnull (vf_service_entry (self, 1));
-  return vf_service_entry (self, 1)->state;
-}
 
 /* --- a start --- */
 
@@ -40,26 +16,26 @@ static void
 test_start (VfServiceCase *self, gconstpointer data)
 {
   self->domain->is_active = FALSE;
-  prepare (self, PORT);
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  vf_service_prepare (self, PORT);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   self->domain->is_active = TRUE;
   bal_vf_service_settle (self->service, vf_uuid (1));
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   g_assert_true (vf_domains_has (self->domain, VF_0));
 
   guint n_changes = self->domains.n_changes;
-  settle (self);
+  vf_service_settle (self);
   g_assert_cmpuint (self->domains.n_changes, ==, n_changes);
 
   /* Ended, and no hook said so. */
   vf_domains_stop (&self->domains, self->domain);
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   vf_service_restart (self);
   vf_service_let_expire (self);
-  prepare (self, PORT);
-  settle (self);
+  vf_service_prepare (self, PORT);
+  vf_service_settle (self);
   g_assert_true (bal_vf_service_is_idle (self->service));
   g_assert_true (vf_service_is_clean (self));
 }
@@ -67,17 +43,17 @@ test_start (VfServiceCase *self, gconstpointer data)
 static void
 test_start_without_it (VfServiceCase *self, gconstpointer data)
 {
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   self->domains.attach_fails = "no more PCI slots";
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_FAILED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_FAILED);
   g_assert_nonnull (strstr (vf_service_entry (self, 1)->why, "no more PCI slots"));
   guint64 generation = bal_vf_ledger_generation (self->service->ledger);
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (self->domain->is_active);
   self->domains.attach_fails = NULL;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   g_assert_null (vf_service_entry (self, 1)->why);
   g_assert_cmpuint (generation, <, bal_vf_ledger_generation (self->service->ledger));
 }
@@ -85,11 +61,11 @@ test_start_without_it (VfServiceCase *self, gconstpointer data)
 static void
 test_required (VfServiceCase *self, gconstpointer data)
 {
-  prepare (self, REQUIRED);
+  vf_service_prepare (self, REQUIRED);
   self->domains.attach_fails = "no more PCI slots";
-  settle (self);
+  vf_service_settle (self);
   g_assert_false (self->domain->is_active);
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (bal_vf_service_is_idle (self->service));
   g_assert_true (vf_service_is_clean (self));
 }
@@ -98,36 +74,36 @@ test_required (VfServiceCase *self, gconstpointer data)
 static void
 test_required_and_running (VfServiceCase *self, gconstpointer data)
 {
-  prepare (self, REQUIRED);
+  vf_service_prepare (self, REQUIRED);
   self->domain->has_booted = FALSE;
   self->domains.attach_fails = "no more PCI slots";
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_FAILED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_FAILED);
   self->domain->has_booted = TRUE;
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (self->domain->is_active);
   self->domains.attach_fails = NULL;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
 
   /* Its reservation is long over. */
   bal_vf_service_end (self->service, vf_uuid (1));
   vf_domains_stop (&self->domains, self->domain);
   bal_vf_service_end (self->service, vf_uuid (1));
-  settle (self);
+  vf_service_settle (self);
   vf_service_let_expire (self);
-  prepare (self, REQUIRED);
+  vf_service_prepare (self, REQUIRED);
   self->domain->is_active = TRUE;
   self->domains.attach_fails = "no more PCI slots";
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (self->domain->is_active);
   self->domains.attach_fails = NULL;
-  settle (self);
+  vf_service_settle (self);
 
   g_assert_true (bal_vf_service_park (self->service, vf_uuid (1), NULL));
   self->domains.attach_fails = "no more PCI slots";
   g_assert_false (bal_vf_service_unpark (self->service, vf_uuid (1), NULL));
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (self->domain->is_active);
 }
 
@@ -138,7 +114,7 @@ prepare_once (gpointer user_data)
 
   self->domains.on_look = NULL;
   self->service->config.expiry_s = 300;
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   self->domain->is_active = TRUE;
   self->domain->metadata[BAL_VF_LIVE] =
     g_strdup ("<ports xmlns='urn:x-ballast:vf:1'><port id='net0' bandwidth='1Mbit'/></ports>");
@@ -150,12 +126,37 @@ test_start_meanwhile (VfServiceCase *self, gconstpointer data)
 {
   self->domain->is_active = FALSE;
   vf_service_let_expire (self);
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   self->domains.on_look = prepare_once;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
   g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
+}
+
+static void
+start_anew_once (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  self->domains.on_look = NULL;
+  vf_domains_stop (&self->domains, self->domain);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  vf_service_prepare (self, PORT);
+  self->domain->is_active = TRUE;
+}
+
+/* What libvirt said of its last run is not so of this one. */
+static void
+test_started_anew_meanwhile (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_prepare (self, PORT);
+  vf_domains_give (&self->domains, self->domain, VF_0, vf_service_entry (self, 1)->request.mac);
+  self->domains.on_look = start_anew_once;
+  vf_service_settle (self);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  g_assert_true (vf_domains_has (self->domain, VF_0));
 }
 
 /* A round about one domain leaves the others to theirs. */
@@ -165,10 +166,10 @@ test_one_domain (VfServiceCase *self, gconstpointer data)
   VfTestDomain *other = vf_domains_add (&self->domains, 2);
   g_autofree char *xml = vf_service_xml (2, PORT, "");
 
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   g_assert_true (bal_vf_service_prepare (self->service, xml, NULL));
   bal_vf_service_settle (self->service, vf_uuid (2));
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   g_assert_cmpuint (other->devices->len, >, 0);
   g_assert_cmpuint (self->domain->devices->len, ==, 0);
 }
@@ -178,11 +179,11 @@ test_one_domain (VfServiceCase *self, gconstpointer data)
 static void
 test_busy (VfServiceCase *self, gconstpointer data)
 {
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   self->domain->is_busy = TRUE;
-  settle (self);
+  vf_service_settle (self);
   g_assert_cmpuint (self->domains.n_changes, ==, 0);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
 }
 
 /* Attached by a ballastd that did not live to say so, and then migrated. */
@@ -196,11 +197,11 @@ test_busy_with_it (VfServiceCase *self, gconstpointer data)
   g_assert_no_error (error);
   vf_domains_give (&self->domains, self->domain, VF_0, request.mac);
   self->domain->is_busy = TRUE;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   self->domain->is_busy = FALSE;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
 }
 
@@ -210,20 +211,20 @@ test_used_since (VfServiceCase *self, gconstpointer data)
 {
   self->domain->is_active = FALSE;
   vf_service_let_expire (self);
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   vf_tree_pass_vf (&self->root, 3, 0, TRUE);
   bal_vf_service_settle (self->service, vf_uuid (1));
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
 }
 
 static void
 test_libvirt_away (VfServiceCase *self, gconstpointer data)
 {
   vf_service_let_expire (self);
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   self->service->stand_in = NULL;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
 }
 
 static void
@@ -242,16 +243,16 @@ test_foreign (VfServiceCase *self, gconstpointer data)
     {
       g_autofree char *port =
         g_strdup_printf ("<vf:port id='net%u' bandwidth='100Mbit' pf='eth3'/>", i);
-      prepare (self, port);
+      vf_service_prepare (self, port);
     }
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (vf_domains_has (stranger, "0000:03:10.1"));
   bal_vf_service_release (self->service, vf_uuid (1), NULL, FALSE, &error);
   g_assert_no_error (error);
   g_assert_false (bal_vf_service_release (self->service, vf_uuid (2), NULL, FALSE, &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
   bal_vf_service_end (self->service, vf_uuid (2));
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (vf_domains_has (stranger, "0000:03:10.1"));
   g_assert_cmpuint (bal_vf_settings_differ (vf_nic_vf (&self->nic, 1), &before, BAL_VF_SET_ALL), ==,
                     0);
@@ -264,15 +265,15 @@ test_taken (VfServiceCase *self, gconstpointer data)
   VfTestDomain *stranger = vf_domains_add (&self->domains, 2);
 
   vf_service_let_expire (self);
-  prepare (self, PORT);
+  vf_service_prepare (self, PORT);
   vf_domains_give (&self->domains, stranger, VF_0, "52:54:00:00:00:99");
   guint n_sets = self->nic.n_sets;
-  settle (self);
+  vf_service_settle (self);
   bal_vf_service_end (self->service, vf_uuid (1));
-  settle (self);
+  vf_service_settle (self);
   g_assert_cmpuint (self->domains.n_changes, ==, 0);
   g_assert_cmpuint (self->nic.n_sets, ==, n_sets);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RELEASING);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RELEASING);
 }
 
 /* --- the guest does not let go --- */
@@ -283,107 +284,24 @@ test_slow_guest (VfServiceCase *self, gconstpointer data)
   g_autoptr (BalVfEntry) entry = NULL;
   g_autoptr (GError) error = NULL;
 
-  prepare (self, PORT);
-  settle (self);
+  vf_service_prepare (self, PORT);
+  vf_service_settle (self);
   self->domain->keeps_vfs = TRUE;
   entry = bal_vf_entry_copy (vf_service_entry (self, 1));
-  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, &error));
+  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, "it waits", &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
   g_clear_error (&error);
-  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, &error));
+  g_assert_false (bal_vf_detach (&self->libvirt, self->root.path, entry, 50, "it waits", &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
 
   g_mutex_lock (&self->service->lock);
   g_assert_true (bal_vf_service_mark_releasing (self->service, vf_uuid (1), NULL, NULL));
   g_mutex_unlock (&self->service->lock);
   self->domain->keeps_vfs = FALSE;
-  settle (self);
+  vf_service_settle (self);
   g_assert_true (bal_vf_service_is_idle (self->service));
   g_assert_false (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
   g_assert_true (vf_service_is_clean (self));
-}
-
-/* --- a migration --- */
-
-static char *
-arrive (VfServiceCase *self, const char *ports, const char *devices)
-{
-  g_autofree char *xml = vf_service_xml (1, ports, devices);
-  g_autoptr (GError) error = NULL;
-  char *changed = NULL;
-
-  bal_vf_service_arrive (self->service, xml, &changed, &error);
-  g_assert_no_error (error);
-  return changed;
-}
-
-#define MAC "52:54:00:00:00:01"
-#define TEAM "<vf:port id='net0' bandwidth='300Mbit' mac='" MAC "' standby='ua-net0'/>"
-#define TEAM_INTERFACE                                                                             \
-  "<interface type='hostdev'><mac address='" MAC "'/><source><address type='pci' domain='0' "      \
-  "bus='0x81' slot='0x02' function='1'/></source></interface>"
-
-static void
-test_arrival_with_standby (VfServiceCase *self, gconstpointer data)
-{
-  g_autofree char *changed = NULL;
-
-  self->domain->is_active = FALSE;
-  changed = arrive (self, TEAM, TEAM_INTERFACE);
-  g_autoptr (GArray) held = bal_vf_interface_list_held (changed, NULL);
-  g_assert_true (bal_vf_interface_has (held, VF_0, MAC));
-  g_assert_false (bal_vf_interface_has (held, "0000:81:02.1", NULL));
-  prepare (self, TEAM);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
-
-  /* QEMU waits for memory with the VF already in its hands. */
-  self->domain->is_active = self->domain->is_busy = TRUE;
-  vf_domains_give (&self->domains, self->domain, VF_0, MAC);
-  vf_service_restart (self);
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
-  g_assert_cmpuint (self->domains.n_changes, ==, 0);
-
-  /* It arrives; and is destroyed as if that had failed. */
-  self->domain->is_busy = FALSE;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
-  vf_domains_stop (&self->domains, self->domain);
-  bal_vf_service_end (self->service, vf_uuid (1));
-  g_assert_true (bal_vf_service_is_idle (self->service));
-  g_assert_true (vf_service_is_clean (self));
-}
-
-static void
-test_arrival_without_standby (VfServiceCase *self, gconstpointer data)
-{
-  self->domain->is_active = FALSE;
-  g_assert_null (arrive (self, PORT, ""));
-  prepare (self, PORT);
-  self->domain->is_active = self->domain->is_busy = TRUE;
-  self->domain->has_booted = FALSE;
-  settle (self);
-  g_assert_cmpint (state_of (self), ==, BAL_VF_RESERVED);
-  /* The event comes before libvirt's job is over. */
-  self->domains.n_busy_lists = 2;
-  bal_vf_service_settle (self->service, vf_uuid (1));
-  g_assert_cmpint (state_of (self), ==, BAL_VF_ATTACHED);
-}
-
-static void
-test_arrival_refused (VfServiceCase *self, gconstpointer data)
-{
-  g_autofree char *xml =
-    vf_service_xml (1, "<vf:port id='net0' bandwidth='1Gbit'/>", TEAM_INTERFACE);
-  g_autoptr (GError) error = NULL;
-  char *changed = NULL;
-
-  g_assert_false (bal_vf_service_arrive (self->service, xml, &changed, &error));
-  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
-  g_assert_null (changed);
-  g_assert_true (bal_vf_service_is_idle (self->service));
-  g_assert_true (bal_vf_service_arrive (self->service, "<domain/>", &changed, &error));
-  g_assert_null (changed);
 }
 
 /* --- several at once --- */
@@ -445,6 +363,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-settle/required", test_required);
   ADD ("/vf-service-settle/required-and-running", test_required_and_running);
   ADD ("/vf-service-settle/start-meanwhile", test_start_meanwhile);
+  ADD ("/vf-service-settle/started-anew-meanwhile", test_started_anew_meanwhile);
   ADD ("/vf-service-settle/busy", test_busy);
   ADD ("/vf-service-settle/one-domain", test_one_domain);
   ADD ("/vf-service-settle/busy-with-it", test_busy_with_it);
@@ -453,9 +372,6 @@ main (int argc, char **argv)
   ADD ("/vf-service-settle/foreign", test_foreign);
   ADD ("/vf-service-settle/taken", test_taken);
   ADD ("/vf-service-settle/slow-guest", test_slow_guest);
-  ADD ("/vf-service-settle/arrival-with-standby", test_arrival_with_standby);
-  ADD ("/vf-service-settle/arrival-without-standby", test_arrival_without_standby);
-  ADD ("/vf-service-settle/arrival-refused", test_arrival_refused);
   ADD ("/vf-service-settle/threads", test_threads);
   return g_test_run ();
 }

@@ -7,6 +7,7 @@
 #include "json-literal.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 #define PORT(bandwidth) "<vf:port id='net0' bandwidth='" bandwidth "'/>"
 
@@ -123,6 +124,36 @@ test_end_of_what_is_in_use (VfServiceCase *self, gconstpointer data)
   must_prepare (self, 1, PORT ("200Mbit"));
   g_assert_cmpint (vf_service_entry (self, 1)->state, ==, BAL_VF_RESERVED);
   g_assert_cmpuint (vf_service_entry (self, 1)->request.bandwidth_mbps, ==, 200);
+}
+
+/* A VF that a stranger took since is not set for the port, which gets another. */
+static void
+test_taken_by_a_stranger (VfServiceCase *self, gconstpointer data)
+{
+  must_prepare (self, 1, PORT ("300Mbit"));
+  BalVfSettings before = *vf_nic_vf (&self->nic, 0);
+  vf_tree_pass_vf (&self->root, 3, 0, TRUE);
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_assert_cmpuint (vf_service_entry (self, 1)->vf_index, ==, 1);
+  g_assert_cmpuint (vf_nic_vf (&self->nic, 1)->max_rate_mbps, ==, 300);
+  g_assert_cmpuint (bal_vf_settings_differ (vf_nic_vf (&self->nic, 0), &before, BAL_VF_SET_ALL), ==,
+                    0);
+}
+
+/* What cannot be put back is not tried again and again, and is told. */
+static void
+test_cannot_be_put_back (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 1, PORT ("300Mbit"));
+  self->nic.broken = BAL_VF_SET_MAX_RATE;
+  bal_vf_service_end (self->service, vf_uuid (1));
+  guint n_sets = self->nic.n_sets;
+  g_assert_false (prepare (self, 1, PORT ("300Mbit"), &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_nonnull (strstr (error->message, vf_service_entry (self, 1)->why));
+  g_assert_cmpuint (self->nic.n_sets, <, n_sets + 10);
 }
 
 /* While its address is on the way to libvirt a VF becomes nobody else's. */
@@ -318,6 +349,8 @@ main (int argc, char **argv)
   ADD ("/vf-service/refused-in-addition", test_refused_in_addition);
   ADD ("/vf-service/demand-of-the-nic", test_demand_of_the_nic);
   ADD ("/vf-service/end-of-what-is-in-use", test_end_of_what_is_in_use);
+  ADD ("/vf-service/taken-by-a-stranger", test_taken_by_a_stranger);
+  ADD ("/vf-service/cannot-be-put-back", test_cannot_be_put_back);
   ADD ("/vf-service/end-of-what-is-attaching", test_end_of_what_is_attaching);
   ADD ("/vf-service/started-anew", test_started_anew);
   ADD ("/vf-service/fresh-look", test_fresh_look);

@@ -165,3 +165,78 @@ vf_service_is_clean (VfServiceCase *self)
   vf_nic_clear (&fresh);
   return is_clean;
 }
+
+/* --- ports --- */
+
+gboolean
+vf_service_allocate (VfServiceCase *self, guint mbps, gboolean in_config, GError **error)
+{
+  g_auto (BalVfRequest) request = vf_service_request (1, mbps);
+  g_autoptr (JsonObject) port = NULL;
+  gboolean ok = bal_vf_service_allocate (self->service, &request, in_config, &port, error);
+
+  g_assert_true ((port != NULL) == (ok && self->domain->is_active));
+  if (port != NULL)
+    g_assert_cmpstr (json_object_get_string_member (port, "state"), ==, "attached");
+  return ok;
+}
+
+void
+vf_service_must_allocate (VfServiceCase *self, gboolean in_config)
+{
+  g_autoptr (GError) error = NULL;
+
+  vf_service_allocate (self, 300, in_config, &error);
+  g_assert_no_error (error);
+}
+
+gboolean
+vf_service_release (VfServiceCase *self, const char *port, gboolean in_config, GError **error)
+{
+  return bal_vf_service_release (self->service, vf_uuid (1), port, in_config, error);
+}
+
+void
+vf_service_assert_nothing (VfServiceCase *self)
+{
+  g_assert_null (vf_service_entry (self, 1));
+  g_assert_false (vf_domains_has (self->domain, VF_SERVICE_VF_0));
+  g_assert_false (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+void
+vf_service_assert_attached (VfServiceCase *self)
+{
+  const BalVfEntry *entry = vf_service_entry (self, 1);
+
+  g_assert_nonnull (entry);
+  g_assert_cmpint (entry->state, ==, BAL_VF_ATTACHED);
+  g_assert_true (entry->from_metadata);
+  g_assert_true (vf_domains_has (self->domain, VF_SERVICE_VF_0));
+  g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
+  g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
+}
+
+void
+vf_service_prepare (VfServiceCase *self, const char *ports)
+{
+  g_autofree char *xml = vf_service_xml (1, ports, "");
+  g_autoptr (GError) error = NULL;
+
+  bal_vf_service_prepare (self->service, xml, &error);
+  g_assert_no_error (error);
+}
+
+void
+vf_service_settle (VfServiceCase *self)
+{
+  bal_vf_service_settle (self->service, NULL);
+}
+
+BalVfState
+vf_service_state (VfServiceCase *self)
+{
+  g_assert_nonnull (vf_service_entry (self, 1));
+  return vf_service_entry (self, 1)->state;
+}

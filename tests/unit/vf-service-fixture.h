@@ -46,3 +46,22 @@ const BalVfEntry *vf_service_entry (VfServiceCase *self, guint domain);
 
 /* No VF has a setting that was made. */
 gboolean vf_service_is_clean (VfServiceCase *self);
+
+/* The port net0 of domain 1 by the service. A port that is told is attached. */
+gboolean vf_service_allocate (VfServiceCase *self, guint mbps, gboolean in_config, GError **error);
+
+/* With 300 Mbit/s. */
+void vf_service_must_allocate (VfServiceCase *self, gboolean in_config);
+gboolean
+vf_service_release (VfServiceCase *self, const char *port, gboolean in_config, GError **error);
+
+#define VF_SERVICE_VF_0 "0000:03:10.0"
+
+/* Nothing is left of it anywhere; or all of it is there, on that VF. */
+void vf_service_assert_nothing (VfServiceCase *self);
+void vf_service_assert_attached (VfServiceCase *self);
+
+/* The hook's question about domain 1; a round about all; and the state of its port. */
+void vf_service_prepare (VfServiceCase *self, const char *ports);
+void vf_service_settle (VfServiceCase *self);
+BalVfState vf_service_state (VfServiceCase *self);

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What `ballast migrate` asks ballastd about VFs, with libvirt's test driver, which migrates nothing: each migration
+fails here. Those that succeed are tests/vf's."""
+
+import json
+import subprocess
+
+import pytest
+from daemon_peer import build_path
+from hooks import ENVIRONMENT, below
+from vf_peer import uuid
+
+NODE = """<node><domain type='test'><name>d1</name><uuid>{uuid}</uuid><memory>65536</memory>
+<metadata>{metadata}</metadata><os><type>hvm</type></os></domain></node>"""
+PORTS = "<vf:ports xmlns:vf='urn:x-ballast:vf:1'><vf:port id='net0' bandwidth='1Gbit'/></vf:ports>"
+
+DETACH, ATTACH = (("vf-detach", uuid(1)), ("vf-attach", uuid(1)))
+
+
+def migrate(root, metadata=PORTS, *options):
+    node = root / "node.xml"
+    node.write_text(NODE.format(uuid=uuid(1), metadata=metadata), encoding="ascii")
+    return subprocess.run(below(root, [build_path("host-hook", "ballast"), "-c", f"test://{node}", "migrate", *options,
+                                       "d1", "test:///default"]),
+                          capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT, cwd="/")
+
+
+def answering(asked, answers):
+    """A script that notes each command with its domain, and answers it by `answers`, else with {}."""
+    def script(connection):
+        request = json.loads(connection.makefile("rb").readline())
+        asked.append((request["execute"], request["arguments"]["domain"]))
+        reply = answers.get(request["execute"], {"return": {}})
+        if reply:
+            connection.sendall(json.dumps(reply).encode() + b"\n")
+        connection.close()
+    return script
+
+
+@pytest.fixture
+def asked(fake):
+    """asked(**answers): the list of what ballastd is asked from now on."""
+    def start(**answers):
+        commands = []
+        fake(answering(commands, {name.replace("_", "-"): answer for name, answer in answers.items()}))
+        return commands
+    return start
+
+
+def test_attached_again_when_it_fails(asked, tmp_path):
+    commands = asked()
+    done = migrate(tmp_path)
+    assert done.returncode != 0
+    assert commands == [DETACH, ATTACH], done.stderr
+
+
+def test_guest_that_does_not_let_go(asked, tmp_path):
+    """There is no migration then, and nothing to attach."""
+    commands = asked(vf_detach={"error": {"class": "VfConflict", "desc": "Its guest has not answered"}})
+    done = migrate(tmp_path)
+    assert done.returncode == 1
+    assert "stays where it is" in done.stderr and "Its guest has not answered" in done.stderr
+    assert commands == [DETACH]
+
+
+def test_no_answer(asked, tmp_path):
+    """They may be detached by then."""
+    commands = asked(vf_detach=None)
+    done = migrate(tmp_path)
+    assert done.returncode == 1 and "without an answer" in done.stderr
+    assert commands == [DETACH, ATTACH]
+
+
+def test_not_attached_again(asked, tmp_path):
+    commands = asked(vf_attach={"error": {"class": "VfLedger", "desc": "The disk is full"}})
+    done = migrate(tmp_path)
+    assert "does not have its virtual functions back" in done.stderr and "The disk is full" in done.stderr
+    assert commands == [DETACH, ATTACH]
+
+
+def test_domain_without_vfs(asked, tmp_path):
+    commands = asked()
+    migrate(tmp_path, "<app:tag xmlns:app='urn:app'/>")
+    assert commands == []
+
+
+def test_no_memory_to_send(asked, tmp_path):
+    """A definition has no VF."""
+    commands = asked()
+    migrate(tmp_path, PORTS, "--offline", "--persistent")
+    assert commands == []
+
+
+def test_no_daemon(tmp_path):
+    """It is warned of, and libvirt says the rest."""
+    done = migrate(tmp_path)
+    assert "keeps its virtual functions" in done.stderr and "No ballastd runs" in done.stderr
+    assert len(done.stderr.splitlines()) > 1

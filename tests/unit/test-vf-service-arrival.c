@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the hooks and the service do of a domain that comes from another host. */
+#include "vf-service-fixture.h"
+
+#include "host-hook/vf-error.h"
+#include "host-hook/vf-interface.h"
+
+#define VF_0 VF_SERVICE_VF_0
+#define PORT "<vf:port id='net0' bandwidth='300Mbit' pf='eth3'/>"
+
+/* --- a migration --- */
+
+static char *
+arrive (VfServiceCase *self, const char *ports, const char *devices)
+{
+  g_autofree char *xml = vf_service_xml (1, ports, devices);
+  g_autoptr (GError) error = NULL;
+  char *changed = NULL;
+
+  bal_vf_service_arrive (self->service, xml, &changed, &error);
+  g_assert_no_error (error);
+  return changed;
+}
+
+#define MAC "52:54:00:00:00:01"
+#define TEAM "<vf:port id='net0' bandwidth='300Mbit' mac='" MAC "' standby='ua-net0'/>"
+#define TEAM_INTERFACE                                                                             \
+  "<interface type='hostdev'><mac address='" MAC "'/><source><address type='pci' domain='0' "      \
+  "bus='0x81' slot='0x02' function='1'/></source></interface>"
+
+static void
+test_arrival_with_standby (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *changed = NULL;
+
+  self->domain->is_active = FALSE;
+  changed = arrive (self, TEAM, TEAM_INTERFACE);
+  g_autoptr (GArray) held = bal_vf_interface_list_held (changed, NULL);
+  g_assert_true (bal_vf_interface_has (held, VF_0, MAC));
+  g_assert_false (bal_vf_interface_has (held, "0000:81:02.1", NULL));
+  vf_service_prepare (self, TEAM);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
+
+  /* QEMU waits for memory with the VF already in its hands. */
+  self->domain->is_active = self->domain->is_busy = TRUE;
+  vf_domains_give (&self->domains, self->domain, VF_0, MAC);
+  vf_service_restart (self);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
+  g_assert_cmpuint (self->domains.n_changes, ==, 0);
+
+  /* It arrives; and is destroyed as if that had failed. */
+  self->domain->is_busy = FALSE;
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  vf_domains_stop (&self->domains, self->domain);
+  bal_vf_service_end (self->service, vf_uuid (1));
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+static void
+test_arrival_without_standby (VfServiceCase *self, gconstpointer data)
+{
+  self->domain->is_active = FALSE;
+  g_assert_null (arrive (self, PORT, ""));
+  vf_service_prepare (self, PORT);
+  self->domain->is_active = self->domain->is_busy = TRUE;
+  self->domain->has_booted = FALSE;
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
+  /* The event comes before libvirt's job is over. */
+  self->domains.n_busy_lists = 2;
+  bal_vf_service_settle (self->service, vf_uuid (1));
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+}
+
+static void
+test_arrival_refused (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *xml =
+    vf_service_xml (1, "<vf:port id='net0' bandwidth='1Gbit'/>", TEAM_INTERFACE);
+  g_autoptr (GError) error = NULL;
+  char *changed = NULL;
+
+  g_assert_false (bal_vf_service_arrive (self->service, xml, &changed, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+  g_assert_null (changed);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (bal_vf_service_arrive (self->service, "<domain/>", &changed, &error));
+  g_assert_null (changed);
+}
+
+#define ADD(name, function)                                                                        \
+  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/vf-service-arrival/arrival-with-standby", test_arrival_with_standby);
+  ADD ("/vf-service-arrival/arrival-without-standby", test_arrival_without_standby);
+  ADD ("/vf-service-arrival/arrival-refused", test_arrival_refused);
+  return g_test_run ();
+}
