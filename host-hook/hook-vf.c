@@ -38,29 +38,6 @@ asks_for_vfs (GBytes *xml)
          && memmem (text, length, BAL_VF_METADATA_URI, strlen (BAL_VF_METADATA_URI)) != NULL;
 }
 
-/* A connection, or -1; waits a while for a ballastd that is not there. */
-static int
-connect_patiently (gint64 deadline_us, guint wait_ms, GError **error)
-{
-  gint64 wait_end_us = g_get_monotonic_time () + wait_ms * G_TIME_SPAN_MILLISECOND;
-
-  for (;;)
-    {
-      g_autoptr (GError) failure = NULL;
-      int fd = bal_daemon_client_connect ("", deadline_us, &failure);
-
-      if (fd >= 0)
-        return fd;
-      if (g_get_monotonic_time () >= wait_end_us
-          || !g_error_matches (failure, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT))
-        {
-          g_propagate_error (error, g_steal_pointer (&failure));
-          return -1;
-        }
-      g_usleep (WAIT_STEP_MS * G_TIME_SPAN_MILLISECOND);
-    }
-}
-
 /* What libvirt is to go on with, where the answer says so. */
 static gboolean
 print_xml (JsonNode *result, GError **error)
@@ -79,6 +56,40 @@ print_xml (JsonNode *result, GError **error)
   return TRUE;
 }
 
+static JsonNode *
+ask_once (char **argv, GBytes *xml, gint64 deadline_us, GError **error)
+{
+  BAL_AUTO_FD fd = bal_daemon_client_connect ("", deadline_us, error);
+
+  return fd >= 0 ? bal_hook_exchange (fd, "vf", argv, xml, deadline_us, error) : NULL;
+}
+
+/* A ballastd that is not there, or ends over the question, is waited for a while: a successor may
+ * be asked again, because what is asked here may be asked twice. */
+static JsonNode *
+ask (char **argv, GBytes *xml, gint64 deadline_us, guint wait_ms, GError **error)
+{
+  gint64 wait_end_us = g_get_monotonic_time () + wait_ms * G_TIME_SPAN_MILLISECOND;
+
+  for (;;)
+    {
+      GError *failure = NULL;
+      JsonNode *result = ask_once (argv, xml, deadline_us, &failure);
+
+      if (result != NULL)
+        return result;
+      if (g_get_monotonic_time () >= wait_end_us
+          || !(g_error_matches (failure, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT)
+               || g_error_matches (failure, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_BROKEN)))
+        {
+          g_propagate_error (error, failure);
+          return NULL;
+        }
+      g_error_free (failure);
+      g_usleep (WAIT_STEP_MS * G_TIME_SPAN_MILLISECOND);
+    }
+}
+
 static gboolean
 pass (char **argv, gboolean is_release, gboolean has_answer, GError **error)
 {
@@ -89,10 +100,7 @@ pass (char **argv, gboolean is_release, gboolean has_answer, GError **error)
     return FALSE;
   if (!asks_for_vfs (xml))
     return TRUE;
-  BAL_AUTO_FD fd = connect_patiently (deadline_us, is_release ? 0 : WAIT_MS, error);
-  if (fd < 0)
-    return FALSE;
-  g_autoptr (JsonNode) result = bal_hook_exchange (fd, "vf", argv, xml, deadline_us, error);
+  g_autoptr (JsonNode) result = ask (argv, xml, deadline_us, is_release ? 0 : WAIT_MS, error);
   return result != NULL && (!has_answer || print_xml (result, error));
 }
 

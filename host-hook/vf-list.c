@@ -86,6 +86,8 @@ build_pf (const BalVfPf *pf, Count *count)
   if (*pf->driver != '\0')
     bal_vf_set_string (object, "driver", pf->driver);
   json_object_set_boolean_member (object, "link", pf->has_link);
+  if (pf->speed_mbps != 0)
+    json_object_set_int_member (object, "speed-mbps", pf->speed_mbps);
   json_object_set_int_member (object, "capacity-mbps", pf->capacity_mbps);
   json_object_set_int_member (object, "allocated-mbps",
                               (gint64)bal_vf_book_allocated_mbps (count->book, pf->pci));

@@ -9,7 +9,8 @@ import time
 
 import hooks
 import pytest
-from daemon_peer import FakeDaemon, read_request
+from agent_process import wait_for
+from daemon_peer import SOCKET, FakeDaemon, read_request
 
 PROGRAM = "60-ballast-vf"
 WAIT_S = 5
@@ -130,6 +131,29 @@ def test_late_daemon(tmp_path):
     daemon = FakeDaemon(tmp_path, answering(b'{"return": {}}\n'))
     assert process.wait(10) == 0
     daemon.end()
+
+
+def test_daemon_that_ends_over_it(tmp_path):
+    """Its successor is waited for, and asked the same."""
+    requests = []
+
+    def script(connection):
+        requests.append(read_request(connection))
+        connection.close()
+
+    first = FakeDaemon(tmp_path, script)
+    process = hooks.start_hook(PROGRAM, tmp_path, PREPARE)
+    process.stdin.write(XML)
+    process.stdin.close()
+    wait_for(lambda: requests, "it is asked")
+    first.end()
+    (tmp_path / SOCKET).unlink()
+    time.sleep(0.3)
+    assert process.poll() is None
+    second = FakeDaemon(tmp_path, answering(b'{"return": {}}\n', requests))
+    assert process.wait(10) == 0
+    assert len(requests) > 1 and all(request == requests[0] for request in requests)
+    second.end()
 
 
 def test_deadline(tmp_path, daemon_at):
