@@ -266,6 +266,22 @@ check_room (const GArray *ports, const BalVfRequest *request, GError **error)
 }
 
 gboolean
+bal_vf_metadata_check (const BalVfLibvirt *libvirt,
+                       const BalVfRequest *request,
+                       BalVfWhere where,
+                       GError **error)
+{
+  g_autoptr (GArray) ports = read_ports (libvirt, request->uuid, where, error);
+  guint index;
+
+  if (ports == NULL)
+    return FALSE;
+  if (find_port (ports, request->port, &index))
+    g_array_remove_index (ports, index);
+  return check_room (ports, request, error);
+}
+
+gboolean
 bal_vf_metadata_add (const BalVfLibvirt *libvirt,
                      const BalVfRequest *request,
                      BalVfWhere where,

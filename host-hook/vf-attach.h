@@ -42,6 +42,12 @@ gboolean bal_vf_detach (const BalVfLibvirt *libvirt,
                         const char *then,
                         GError **error);
 
+/* Whether bal_vf_metadata_add() can do it: before anything else is done that would be undone. */
+gboolean bal_vf_metadata_check (const BalVfLibvirt *libvirt,
+                                const BalVfRequest *request,
+                                BalVfWhere where,
+                                GError **error);
+
 /* Writes the request into the metadata, in the place of one for the same port, and beside others.
  */
 gboolean bal_vf_metadata_add (const BalVfLibvirt *libvirt,

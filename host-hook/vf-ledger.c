@@ -283,16 +283,21 @@ bal_vf_ledger_generation (const BalVfLedger *self)
 
 /* --- changes --- */
 
-/* Takes @content over. After a failure nothing has happened, or the ledger is closed for good. */
+/* Takes @content over. After a failure nothing has happened as far as the book knows; where that
+ * could not be written either, no file is open. */
 static gboolean
 append_change (BalVfLedger *self, const char *name, JsonObject *content, GError **error)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   g_autoptr (GError) cause = NULL;
 
+  /* What is on the disk is not known since a write failed, maybe for want of room. */
+  if (self->fd < 0 && !replace_file (self, &cause))
+    {
+      json_object_unref (content);
+      return fail (error, self, cause->message);
+    }
   append_line (text, name, content, self->generation + 1);
-  if (self->fd < 0)
-    return fail (error, self, "a write failed; ballastd must be restarted");
   BAL_BREAKPOINT ("vf-ledger-append");
   if (bal_write_all (self->fd, text->str, text->len, self->path, &cause)
       && bal_fsync (self->fd, self->path, &cause))
@@ -314,7 +319,7 @@ shorten (BalVfLedger *self)
   if (self->n_lines <= LINES_MIN + 4 * (guint64)bal_vf_book_size (self->book))
     return;
   if (!replace_file (self, &cause))
-    g_warning ("%s: no VF is handed out until ballastd is restarted", cause->message);
+    g_warning ("%s: no VF is handed out until it can be written", cause->message);
 }
 
 gboolean

@@ -23,7 +23,7 @@
  * Ownership: the ledger is the caller's. Failure: the book's errors, with nothing changed;
  * BAL_VF_ERROR_LEDGER when the ledger cannot be read, is in use, or cannot be written. A write that
  * fails is undone by replacing the file; where that fails too, what is on the disk is not known,
- * and every change is refused until the ledger is opened anew.
+ * and each change tries first to replace the file, and is refused when that fails.
  */
 #pragma once
 

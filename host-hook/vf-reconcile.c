@@ -107,7 +107,12 @@ decide (const BalVfEntry *entry, const Facts *facts, BalVfActionKind *out)
   /* An attached one has been let go of since, maybe by a guest that was asked to long ago. */
   gboolean wants_attach = entry->state == BAL_VF_FAILED || entry->from_metadata;
 
-  if (facts->other_has || facts->is_busy)
+  if (facts->is_busy)
+    return FALSE;
+  /* Nothing is left to put back: it is another's, or is as the host made it when it booted. */
+  if (entry->state == BAL_VF_RELEASING && !facts->has_it && (facts->other_has || facts->old_boot))
+    return take (BAL_VF_DROP, out);
+  if (facts->other_has)
     return FALSE;
   if (facts->has_it && entry->state != BAL_VF_RELEASING)
     return entry->state != BAL_VF_ATTACHED && take (BAL_VF_MARK_ATTACHED, out);

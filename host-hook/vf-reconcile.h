@@ -5,6 +5,8 @@
  *
  * The rule: an entry is freed only when libvirt answered and no domain has the VF, sysfs shows no
  * user, and the reservation expired (one of an earlier boot has), or it was being released already.
+ * One that is being released ends too when the VF is another domain's by now, or the host has
+ * booted since: then its VF is not touched.
  * Of a domain that a migration holds nothing is said or done: that is over some time, and until it
  * has arrived what it has is reserved.
  * When in doubt nothing is done: a VF that is kept too long is a smaller evil than one that two
@@ -36,7 +38,7 @@ typedef enum
   BAL_VF_ATTACH,        /* the domain runs without it: attach it */
   BAL_VF_DETACH,        /* it was being released, and the domain has it still: go on from there */
   BAL_VF_PUT_BACK,      /* nobody has it: put the settings back, and remove the entry */
-  BAL_VF_DROP,          /* nobody has it and nothing is left to put back: remove the entry */
+  BAL_VF_DROP,          /* nothing is left to put back: remove the entry and leave the VF alone */
 } BalVfActionKind;
 
 const char *bal_vf_action_name (BalVfActionKind kind);

@@ -121,4 +121,12 @@ gboolean bal_vf_service_finish (BalVfService *self,
                                 guint wait_ms,
                                 GError **error);
 
+/* Ends the release of a port whose VF is not to be touched: out of live metadata and ledger. */
+gboolean bal_vf_service_drop (BalVfService *self,
+                              const BalVfLibvirt *libvirt,
+                              const BalVfStanding *standing,
+                              const char *uuid,
+                              const char *port,
+                              GError **error);
+
 G_END_DECLS

@@ -6,6 +6,8 @@
 #include "host-hook/vf-error.h"
 #include "host-hook/vf-interface.h"
 
+#include <string.h>
+
 /* A domain that is started right after it ended may find its VF on the way back to its own driver,
  * which takes a second or so. */
 #define STILL_RELEASING_MS 3000
@@ -141,31 +143,52 @@ undo (BalVfService *self, const GArray *requests, const gboolean *was_there, gui
     }
 }
 
-static gboolean
-prepare_all (BalVfService *self, const GArray *requests, int home_node, GError **error)
+static gboolean *
+note_those_there (BalVfService *self, const GArray *requests)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  g_autofree gboolean *was_there = g_new0 (gboolean, requests->len);
+  gboolean *was_there = g_new0 (gboolean, requests->len);
+
+  for (guint i = 0; i < requests->len; i++)
+    was_there[i] = find (self, &g_array_index (requests, BalVfRequest, i)) != NULL;
+  return was_there;
+}
+
+/* With the lock held, but while it waits. */
+static gboolean
+prepare_all (BalVfService *self,
+             const GArray *requests,
+             const gboolean *was_there,
+             int home_node,
+             GError **error)
+{
   const char *uuid = g_array_index (requests, BalVfRequest, 0).uuid;
 
   if (!release_others (self, uuid, requests, error))
     return FALSE;
   await_releases (self, uuid);
   for (guint i = 0; i < requests->len; i++)
-    {
-      const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);
-
-      was_there[i] = find (self, request) != NULL;
-      if (!prepare_port (self, request, home_node, error))
-        {
-          undo (self, requests, was_there, i + 1);
-          return FALSE;
-        }
-    }
+    if (!prepare_port (self, &g_array_index (requests, BalVfRequest, i), home_node, error))
+      {
+        undo (self, requests, was_there, i + 1);
+        return FALSE;
+      }
   return TRUE;
 }
 
 /* --- what the hooks call --- */
+
+/* NULL: none; also for a device without an address (@mac NULL). */
+static const BalVfRequest *
+find_by_mac (const GArray *requests, const char *mac)
+{
+  for (guint i = 0; mac != NULL && i < requests->len; i++)
+    {
+      const BalVfRequest *request = &g_array_index (requests, BalVfRequest, i);
+      if (strcmp (request->mac, mac) == 0)
+        return request;
+    }
+  return NULL;
+}
 
 static GArray *
 read_requests (const char *xml, GError **error)
@@ -180,19 +203,86 @@ read_requests (const char *xml, GError **error)
   return requests;
 }
 
+/* With the lock held: an interface that comes with a VF's address has the one that its port has
+ * here. It would be another's otherwise: the reservation that the address is from has ended, or the
+ * domain was here, or elsewhere, before. */
+static gboolean
+check_addresses (BalVfService *self, const GArray *requests, const GArray *held, GError **error)
+{
+  for (guint i = 0; i < held->len; i++)
+    {
+      const BalVfHeld *interface = &g_array_index (held, BalVfHeld, i);
+      const BalVfRequest *request = find_by_mac (requests, interface->mac);
+      const BalVfEntry *entry = request == NULL ? NULL : find (self, request);
+
+      if (entry == NULL || strcmp (entry->vf_pci, interface->pci) == 0)
+        continue;
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                   "The domain's interface with the MAC address of port %s has VF %s, but the port "
+                   "has VF %s here: start the domain without that interface, or migrate it once "
+                   "more; nothing was reserved",
+                   request->port, interface->pci, entry->vf_pci);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+prepare (BalVfService *self, const char *xml, const GArray *requests, GError **error)
+{
+  g_autoptr (GArray) held = bal_vf_interface_list_held (xml, error);
+  int home_node = bal_vf_interface_home_node (xml);
+  g_autoptr (GMutexLocker) locker = NULL;
+
+  if (held == NULL)
+    return FALSE;
+  locker = g_mutex_locker_new (&self->lock);
+  g_autofree gboolean *was_there = note_those_there (self, requests);
+  if (!prepare_all (self, requests, was_there, home_node, error))
+    return FALSE;
+  if (check_addresses (self, requests, held, error))
+    return TRUE;
+  undo (self, requests, was_there, requests->len);
+  return FALSE;
+}
+
 gboolean
 bal_vf_service_prepare (BalVfService *self, const char *xml, GError **error)
 {
   g_autoptr (GArray) requests = read_requests (xml, error);
-  int home_node = bal_vf_interface_home_node (xml);
 
-  return requests != NULL && (requests->len == 0 || prepare_all (self, requests, home_node, error));
+  return requests != NULL && (requests->len == 0 || prepare (self, xml, requests, error));
+}
+
+/* --- arrival --- */
+
+/* With the lock held. libvirt finds out that the domain is here already only behind the hook. */
+static gboolean
+check_is_elsewhere (BalVfService *self, const char *uuid, GError **error)
+{
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const BalVfEntry *entry = entries->pdata[i];
+      BalVf *vf = bal_vf_inventory_find_vf (self->inventory, entry->vf_pci, NULL);
+
+      if (vf == NULL)
+        continue;
+      bal_vf_refresh (self->root, vf);
+      if (vf->use != BAL_VF_OPEN)
+        continue;
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                   "Domain %s is running here already, with VF %s of port %s; nothing was changed",
+                   uuid, entry->vf_pci, entry->request.port);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 static GPtrArray *
 copy_entries (BalVfService *self, const GArray *requests)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   GPtrArray *copies = g_ptr_array_new_with_free_func ((GDestroyNotify)bal_vf_entry_free);
 
   for (guint i = 0; i < requests->len; i++)
@@ -204,21 +294,49 @@ copy_entries (BalVfService *self, const GArray *requests)
   return copies;
 }
 
+/* Copies of the entries, reserved; NULL on failure. */
+static GPtrArray *
+reserve_to_arrive (BalVfService *self, const char *xml, const GArray *requests, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autofree gboolean *was_there = note_those_there (self, requests);
+  int home_node = bal_vf_interface_home_node (xml);
+
+  if (!check_is_elsewhere (self, g_array_index (requests, BalVfRequest, 0).uuid, error)
+      || !prepare_all (self, requests, was_there, home_node, error))
+    return NULL;
+  return copy_entries (self, requests);
+}
+
+/* TRUE when one of the interfaces is a port's. */
+static gboolean
+has_interfaces (const GArray *requests, const GArray *held)
+{
+  for (guint i = 0; i < held->len; i++)
+    if (find_by_mac (requests, g_array_index (held, BalVfHeld, i).mac) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 gboolean
 bal_vf_service_arrive (BalVfService *self, const char *xml, char **new_xml, GError **error)
 {
   g_autoptr (GArray) requests = read_requests (xml, error);
-  int home_node = bal_vf_interface_home_node (xml);
+  g_autoptr (GArray) held = NULL;
+  g_autoptr (GPtrArray) entries = NULL;
 
   *new_xml = NULL;
   if (requests == NULL)
     return FALSE;
   if (requests->len == 0)
     return TRUE;
-  if (!prepare_all (self, requests, home_node, error))
+  held = bal_vf_interface_list_held (xml, error);
+  if (held == NULL)
     return FALSE;
-  g_autoptr (GPtrArray) entries = copy_entries (self, requests);
-  return bal_vf_interface_rewrite (xml, entries, new_xml, error);
+  if (!has_interfaces (requests, held))
+    return TRUE;
+  entries = reserve_to_arrive (self, xml, requests, error);
+  return entries != NULL && bal_vf_interface_rewrite (xml, entries, new_xml, error);
 }
 
 /* --- end --- */

@@ -2,6 +2,7 @@
 /* What a port comes to with libvirt. */
 #include "host-hook/vf-service-core.h"
 
+#include "host-hook/daemon-log.h"
 #include "host-hook/failure.h"
 #include "host-hook/vf-error.h"
 
@@ -132,6 +133,25 @@ bal_vf_service_attach (BalVfService *self,
   return ok && bal_vf_service_note_attached (self, uuid, port, error);
 }
 
+/* Metadata that cannot be read is a reason not to touch it, and none to leave the guest the VF. */
+static gboolean
+take_from_metadata (const BalVfLibvirt *libvirt, const BalVfRequest *request, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  if (bal_vf_metadata_remove (libvirt, request->uuid, request->port, BAL_VF_LIVE, NULL, &cause))
+    return TRUE;
+  if (g_error_matches (cause, BAL_VF_ERROR, BAL_VF_ERROR_INVALID))
+    {
+      bal_daemon_log (G_LOG_LEVEL_WARNING, request->uuid,
+                      "Port %s stays in the domain's metadata, which cannot be read: %s",
+                      request->port, cause->message);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
+}
+
 static gboolean
 take_from_domain (BalVfService *self,
                   const BalVfLibvirt *libvirt,
@@ -142,8 +162,6 @@ take_from_domain (BalVfService *self,
 {
   const BalVfRequest *request = &entry->request;
 
-  if (!standing->is_active)
-    return TRUE;
   if (standing->is_busy)
     {
       g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
@@ -152,7 +170,7 @@ take_from_domain (BalVfService *self,
                    request->port, request->uuid);
       return FALSE;
     }
-  return bal_vf_metadata_remove (libvirt, request->uuid, request->port, BAL_VF_LIVE, NULL, error)
+  return take_from_metadata (libvirt, request, error)
          && bal_vf_detach (libvirt, self->root, entry, wait_ms,
                            "the VF is taken back as soon as it does, or when the domain ends",
                            error);
@@ -171,11 +189,32 @@ bal_vf_service_finish (BalVfService *self,
 
   if (entry == NULL || entry->state != BAL_VF_RELEASING)
     return TRUE;
-  if (!take_from_domain (self, libvirt, standing, entry, wait_ms, error))
+  if (standing->is_active && !take_from_domain (self, libvirt, standing, entry, wait_ms, error))
     return FALSE;
   /* A hook may have freed it meanwhile, and the domain, started anew, have asked again. */
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   const BalVfEntry *now = bal_vf_service_find (self, uuid, port);
   return now == NULL || now->state != BAL_VF_RELEASING
          || bal_vf_service_tear_down (self, uuid, port, error);
+}
+
+gboolean
+bal_vf_service_drop (BalVfService *self,
+                     const BalVfLibvirt *libvirt,
+                     const BalVfStanding *standing,
+                     const char *uuid,
+                     const char *port,
+                     GError **error)
+{
+  g_autoptr (BalVfEntry) entry = bal_vf_service_copy (self, uuid, port);
+
+  if (entry == NULL || entry->state != BAL_VF_RELEASING)
+    return TRUE;
+  if (standing->is_active && !take_from_metadata (libvirt, &entry->request, error))
+    return FALSE;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  const BalVfEntry *now = bal_vf_service_find (self, uuid, port);
+  BalVfHost host = bal_vf_service_host (self);
+  return now == NULL || now->state != BAL_VF_RELEASING
+         || bal_vf_port_drop (&host, uuid, port, error);
 }

@@ -129,13 +129,16 @@ allocate_live (BalVfService *self,
   gboolean is_new = FALSE;
   GError *cause = NULL;
 
-  if (!note_if_attached (self, libvirt, request, error)
+  if (!bal_vf_metadata_check (libvirt, request, BAL_VF_LIVE, error)
+      || (in_config && !bal_vf_metadata_check (libvirt, request, BAL_VF_CONFIG, error))
+      || !note_if_attached (self, libvirt, request, error)
       || !reserve (self, request, find_home_node (libvirt, request->uuid), &is_new, error))
     return FALSE;
   if (bal_vf_service_attach (self, libvirt, request->uuid, request->port, &cause)
-      && (!in_config || bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, &cause))
-      && (*port = describe (self, request)) != NULL)
+      && (*port = describe (self, request)) != NULL
+      && (!in_config || bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, &cause)))
     return TRUE;
+  g_clear_pointer (port, json_object_unref);
   if (cause == NULL)
     g_set_error (&cause, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
                  "Domain %s ended while port %s was attached", request->uuid, request->port);
@@ -236,18 +239,24 @@ release (BalVfService *self,
 {
   BalVfStanding standing;
   gboolean was_in_config = FALSE;
+  gboolean forgot = TRUE;
 
   if (!libvirt->look (libvirt->data, uuid, &standing, error))
     return FALSE;
   if (standing.is_busy)
     return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
                  "is held by a migration or another job; nothing was changed");
-  if (in_config && standing.is_persistent
-      && !bal_vf_metadata_remove (libvirt, uuid, port, BAL_VF_CONFIG, &was_in_config, error))
-    return FALSE;
   g_autoptr (GPtrArray) ports = begin_release (self, uuid, port, error);
   if (ports == NULL)
     return FALSE;
+  if (in_config && standing.is_persistent)
+    forgot = bal_vf_metadata_remove (libvirt, uuid, port, BAL_VF_CONFIG, &was_in_config, error);
+  if (!forgot)
+    {
+      finish_all (self, libvirt, &standing, uuid, ports, NULL);
+      g_prefix_error (error, "The definition of domain %s asks for its ports still: ", uuid);
+      return FALSE;
+    }
   if (ports->len == 0 && !was_in_config)
     {
       g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,

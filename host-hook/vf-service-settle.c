@@ -243,6 +243,9 @@ carry_out (Round *self, const BalVfAction *action)
     ok = attach (self, action, &standing, &cause);
   else if (ok && action->kind == BAL_VF_MARK_ATTACHED)
     ok = mark_attached (self, action, &standing, &cause);
+  else if (ok && action->kind == BAL_VF_DROP)
+    ok = bal_vf_service_drop (self->service, &self->libvirt, &standing, action->uuid, action->port,
+                              &cause);
   else if (ok)
     ok = bal_vf_service_finish (self->service, &self->libvirt, &standing, action->uuid,
                                 action->port, BAL_VF_DETACH_AGAIN_MS, &cause);

@@ -79,11 +79,14 @@ gboolean bal_vf_service_is_idle (BalVfService *self);
 /* --- for hooks: ledger, sysfs and netlink alone --- */
 
 /* `prepare begin`: reserves all that the domain's metadata asks for, and makes the settings; on
- * failure frees what this call reserved. Nothing asked: TRUE. */
+ * failure frees what this call reserved. Nothing asked: TRUE. An interface that has a port's MAC
+ * address and another VF than the port is BAL_VF_ERROR_CONFLICT. */
 gboolean bal_vf_service_prepare (BalVfService *self, const char *xml, GError **error);
 
 /* `migrate begin` and `restore begin`: as prepare, and *@new_xml is the domain's XML with the VFs
- * of this host in its interfaces, or NULL where nothing is to be changed. */
+ * of this host in its interfaces, or NULL where nothing is to be changed. Without such interfaces
+ * nothing is reserved, because `prepare begin`, which follows, does that; if it does: nobody says
+ * so when it does not. A domain that runs here already: BAL_VF_ERROR_CONFLICT, nothing changed. */
 gboolean
 bal_vf_service_arrive (BalVfService *self, const char *xml, char **new_xml, GError **error);
 

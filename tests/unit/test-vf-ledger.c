@@ -315,16 +315,21 @@ test_full_disk (TestRoot *root, gconstpointer data)
   g_clear_pointer (&before, g_free);
   before = describe (ledger);
 
-  /* Not even the shorter file can be written: no more changes, but nothing is lost. */
+  /* Not even the shorter file can be written: no more changes while that is so. */
   limit_file_size (100);
   assert_not_put (ledger, vf_entry (3, 500, 3, 2));
-  limit_file_size (RLIM_INFINITY);
   assert_not_put (ledger, vf_entry (3, 500, 3, 2));
+  g_clear_pointer (&after, g_free);
+  after = describe (ledger);
+  g_assert_cmpstr (after, ==, before);
+  limit_file_size (RLIM_INFINITY);
+  put (ledger, vf_entry (3, 500, 3, 2));
+  g_clear_pointer (&before, g_free);
+  before = describe (ledger);
   bal_vf_ledger_free (ledger);
   ledger = open_ledger (root);
   g_autofree char *reopened = describe (ledger);
   g_assert_cmpstr (reopened, ==, before);
-  put (ledger, vf_entry (3, 500, 3, 2));
   bal_vf_ledger_free (ledger);
 }
 

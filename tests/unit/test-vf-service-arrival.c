@@ -5,6 +5,8 @@
 #include "host-hook/vf-error.h"
 #include "host-hook/vf-interface.h"
 
+#include <string.h>
+
 #define VF_0 VF_SERVICE_VF_0
 #define PORT "<vf:port id='net0' bandwidth='300Mbit' pf='eth3'/>"
 
@@ -63,7 +65,10 @@ static void
 test_arrival_without_standby (VfServiceCase *self, gconstpointer data)
 {
   self->domain->is_active = FALSE;
+  /* What does not come to a start, such as a migration --offline, reserves nothing. */
   g_assert_null (arrive (self, PORT, ""));
+  g_assert_null (arrive (self, PORT, TEAM_INTERFACE));
+  g_assert_true (bal_vf_service_is_idle (self->service));
   vf_service_prepare (self, PORT);
   self->domain->is_active = self->domain->is_busy = TRUE;
   self->domain->has_booted = FALSE;
@@ -79,7 +84,7 @@ static void
 test_arrival_refused (VfServiceCase *self, gconstpointer data)
 {
   g_autofree char *xml =
-    vf_service_xml (1, "<vf:port id='net0' bandwidth='1Gbit'/>", TEAM_INTERFACE);
+    vf_service_xml (1, "<vf:port id='net0' bandwidth='1Gbit' mac='" MAC "'/>", TEAM_INTERFACE);
   g_autoptr (GError) error = NULL;
   char *changed = NULL;
 
@@ -89,6 +94,45 @@ test_arrival_refused (VfServiceCase *self, gconstpointer data)
   g_assert_true (bal_vf_service_is_idle (self->service));
   g_assert_true (bal_vf_service_arrive (self->service, "<domain/>", &changed, &error));
   g_assert_null (changed);
+}
+
+/* libvirt has yet to find that it runs here. */
+static void
+test_arrival_of_what_is_here (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *xml = vf_service_xml (1, TEAM, TEAM_INTERFACE);
+  g_autoptr (GError) error = NULL;
+  char *changed = NULL;
+
+  vf_service_must_allocate (self, FALSE);
+  g_assert_false (bal_vf_service_arrive (self->service, xml, &changed, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_nonnull (strstr (error->message, "running here already"));
+  vf_service_assert_attached (self);
+}
+
+/* Started with the address that it had when it came, or came too late for its reservation. */
+static void
+test_address_of_another_vf (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *wrong = vf_service_xml (1, TEAM, TEAM_INTERFACE);
+  g_autofree char *changed = NULL;
+  g_autoptr (GError) error = NULL;
+
+  self->domain->is_active = FALSE;
+  g_assert_false (bal_vf_service_prepare (self->service, wrong, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_nonnull (strstr (error->message, "0000:81:02.1"));
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+  g_clear_error (&error);
+
+  changed = arrive (self, TEAM, TEAM_INTERFACE);
+  g_assert_true (bal_vf_service_prepare (self->service, changed, &error));
+  g_assert_no_error (error);
+  /* What was reserved before stays so. */
+  g_assert_false (bal_vf_service_prepare (self->service, wrong, &error));
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
 }
 
 #define ADD(name, function)                                                                        \
@@ -101,5 +145,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-arrival/arrival-with-standby", test_arrival_with_standby);
   ADD ("/vf-service-arrival/arrival-without-standby", test_arrival_without_standby);
   ADD ("/vf-service-arrival/arrival-refused", test_arrival_refused);
+  ADD ("/vf-service-arrival/arrival-of-what-is-here", test_arrival_of_what_is_here);
+  ADD ("/vf-service-arrival/address-of-another-vf", test_address_of_another_vf);
   return g_test_run ();
 }

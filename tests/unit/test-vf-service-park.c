@@ -10,8 +10,9 @@
 
 /* --- cut off --- */
 
-/* With what is left of each place where @operation can be cut off, settling makes it good. */
-static void
+/* With what is left of each place where @operation can be cut off, settling makes it good; how
+ * often the port is attached then. */
+static guint
 cut_off_everywhere (VfServiceCase *self,
                     void (*prepare) (VfServiceCase *),
                     gboolean (*operation) (VfServiceCase *))
@@ -43,7 +44,7 @@ cut_off_everywhere (VfServiceCase *self,
         g_assert_true (vf_service_release (self, NULL, FALSE, NULL));
       vf_service_assert_nothing (self);
     }
-  g_assert_cmpuint (n_attached, >, 0);
+  return n_attached;
 }
 
 static void
@@ -60,7 +61,7 @@ try_allocate (VfServiceCase *self)
 static void
 test_allocate_cut_off (VfServiceCase *self, gconstpointer data)
 {
-  cut_off_everywhere (self, prepare_nothing, try_allocate);
+  g_assert_cmpuint (cut_off_everywhere (self, prepare_nothing, try_allocate), >, 0);
 }
 
 static void
@@ -78,7 +79,7 @@ try_release (VfServiceCase *self)
 static void
 test_release_cut_off (VfServiceCase *self, gconstpointer data)
 {
-  cut_off_everywhere (self, prepare_attached, try_release);
+  g_assert_cmpuint (cut_off_everywhere (self, prepare_attached, try_release), ==, 0);
 }
 
 static gboolean
@@ -91,7 +92,7 @@ try_park (VfServiceCase *self)
 static void
 test_park_cut_off (VfServiceCase *self, gconstpointer data)
 {
-  cut_off_everywhere (self, prepare_attached, try_park);
+  g_assert_cmpuint (cut_off_everywhere (self, prepare_attached, try_park), >, 0);
 }
 
 /* --- parking --- */

@@ -232,6 +232,48 @@ test_metadata_of_several (VfServiceCase *self, gconstpointer data)
   g_assert_true (bal_vf_service_is_idle (self->service));
 }
 
+#define UNREADABLE "<ports xmlns='urn:x-ballast:vf:1'><port id='net0' bandwidth='much'/></ports>"
+
+static void
+spoil (VfServiceCase *self, BalVfWhere where)
+{
+  g_free (self->domain->metadata[where]);
+  self->domain->metadata[where] = g_strdup (UNREADABLE);
+}
+
+/* It is in nobody's way who takes a port away, and nothing is attached before it is read. */
+static void
+test_unreadable_metadata (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  vf_service_must_allocate (self, FALSE);
+  spoil (self, BAL_VF_LIVE);
+  vf_service_release (self, "net0", FALSE, &error);
+  g_assert_no_error (error);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_false (vf_domains_has (self->domain, VF_0));
+  g_assert_cmpstr (self->domain->metadata[BAL_VF_LIVE], ==, UNREADABLE);
+
+  self->domains.n_changes = 0;
+  g_assert_false (vf_service_allocate (self, 300, FALSE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
+  g_clear_error (&error);
+  g_clear_pointer (&self->domain->metadata[BAL_VF_LIVE], g_free);
+  spoil (self, BAL_VF_CONFIG);
+  g_assert_false (vf_service_allocate (self, 300, TRUE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
+  g_assert_cmpuint (self->domains.n_changes, ==, 0);
+  g_clear_error (&error);
+
+  /* The definition asks for it still, and that is said. */
+  vf_service_must_allocate (self, FALSE);
+  g_assert_false (vf_service_release (self, "net0", TRUE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "asks for its ports still"));
+  vf_service_assert_nothing (self);
+}
+
 /* The domain ends while libvirt attaches. */
 static void
 end_domain (gpointer user_data)
@@ -299,6 +341,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-ports/undone-later", test_undone_later);
   ADD ("/vf-service-ports/attach-fails-again", test_attach_fails_again);
   ADD ("/vf-service-ports/metadata-of-several", test_metadata_of_several);
+  ADD ("/vf-service-ports/unreadable-metadata", test_unreadable_metadata);
   ADD ("/vf-service-ports/domain-ends-meanwhile", test_domain_ends_meanwhile);
   ADD ("/vf-service-ports/domain-ends-in-release", test_domain_ends_in_release);
   return g_test_run ();

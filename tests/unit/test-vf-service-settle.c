@@ -273,7 +273,24 @@ test_taken (VfServiceCase *self, gconstpointer data)
   vf_service_settle (self);
   g_assert_cmpuint (self->domains.n_changes, ==, 0);
   g_assert_cmpuint (self->nic.n_sets, ==, n_sets);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_domains_has (stranger, VF_0));
+}
+
+/* Whoever uses it, it is no domain. */
+static void
+test_taken_by_the_host (VfServiceCase *self, gconstpointer data)
+{
+  self->domain->is_active = FALSE;
+  vf_service_prepare (self, PORT);
+  vf_tree_set_vf (&self->root, 3, 0, "net/eth3v0/flags", "0x1003");
+  bal_vf_service_end (self->service, vf_uuid (1));
+  vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RELEASING);
+  g_assert_nonnull (strstr (vf_service_entry (self, 1)->why, "in use (host)"));
+  vf_tree_set_vf (&self->root, 3, 0, "net/eth3v0/flags", "0x1002");
+  vf_service_settle (self);
+  g_assert_true (bal_vf_service_is_idle (self->service));
 }
 
 /* --- the guest does not let go --- */
@@ -371,6 +388,7 @@ main (int argc, char **argv)
   ADD ("/vf-service-settle/libvirt-away", test_libvirt_away);
   ADD ("/vf-service-settle/foreign", test_foreign);
   ADD ("/vf-service-settle/taken", test_taken);
+  ADD ("/vf-service-settle/taken-by-the-host", test_taken_by_the_host);
   ADD ("/vf-service-settle/slow-guest", test_slow_guest);
   ADD ("/vf-service-settle/threads", test_threads);
   return g_test_run ();
