@@ -11,7 +11,7 @@
 #define MIN_GAIN_DEFAULT_MIB 64
 #define HOLD_DEADLINE_DEFAULT_MS (15u * 60u * 1000u)
 #define AGENT_TIMEOUT_DEFAULT_MS 2000
-#define WINDOW_DEFAULT_MS 2000
+#define WINDOW_DEFAULT_MS 3000
 #define WINDOW_MAX_MS 10000
 
 G_DEFINE_QUARK (bal_config_error, bal_config_error)

@@ -113,33 +113,47 @@ show_progress (const Growth *self)
   bal_report_progress (self->job->report, "releasing: hold %s of %s", held, goal);
 }
 
+/* A late answer is no news as long as there is patience: when a migration begins to send memory a
+ * guest may stand nearly still for seconds. */
 static gboolean
+may_be_late (const Growth *self, GError **error)
+{
+  if (!g_error_matches (*error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_TIMEOUT)
+      || bal_cancel_requested (self->job->cancel))
+    return FALSE;
+  g_clear_error (error);
+  return TRUE;
+}
+
+/* Asks how far it is, and for more when it is time. TRUE when there is no more to come. */
+static gboolean
+step (Growth *self, GError **error)
+{
+  g_auto (BalHoldStatus) status = {0};
+  g_auto (BalHoldStatus) raised = {0};
+
+  if (bal_agent_client_hold_status (self->agent, self->job->config->agent_timeout_ms, &status,
+                                    error))
+    {
+      if (is_over (self, &status))
+        return TRUE;
+      show_progress (self);
+      if (is_time_for_more (self))
+        ask_for_more (self, &raised, error);
+    }
+  return *error && !may_be_late (self, error);
+}
+
+static void
 grow (Growth *self, GError **error)
 {
   g_auto (BalHoldStatus) first = {0};
 
   if (!ask_for_more (self, &first, error))
-    return FALSE;
+    return;
   BAL_BREAKPOINT ("holding");
-  while (TRUE)
-    {
-      g_auto (BalHoldStatus) status = {0};
-
-      if (!bal_agent_client_hold_status (self->agent, self->job->config->agent_timeout_ms, &status,
-                                         error))
-        return FALSE;
-      if (is_over (self, &status) || is_stalled (self))
-        return TRUE;
-      show_progress (self);
-      if (is_time_for_more (self))
-        {
-          g_auto (BalHoldStatus) raised = {0};
-
-          if (!ask_for_more (self, &raised, error))
-            return FALSE;
-        }
-      bal_cancel_wait (self->job->cancel, POLL_INTERVAL_MS);
-    }
+  while (!step (self, error) && !is_stalled (self))
+    bal_cancel_wait (self->job->cancel, POLL_INTERVAL_MS);
 }
 
 gboolean

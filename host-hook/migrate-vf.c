@@ -6,6 +6,12 @@
 #include "host-hook/connection.h"
 #include "host-hook/failure.h"
 #include "host-hook/vf-client.h"
+#include "host-hook/vf-interface.h"
+
+/* The destination's ballastd begins when the guest runs there and libvirt's job has ended, and is
+ * done in a second or two. */
+#define ARRIVAL_TIMEOUT_US (20 * G_USEC_PER_SEC)
+#define ARRIVAL_INTERVAL_MS 250
 
 static gboolean
 asks_for_vfs (virDomainPtr domain)
@@ -70,4 +76,41 @@ bal_migrate_vf_attach (const BalJob *job, virConnectPtr source, const char *uuid
                       "the domain does not have its virtual functions back, which ballastd goes on "
                       "trying: %s",
                       failure->message);
+}
+
+static gboolean
+has_mac (const GArray *held, const char *mac)
+{
+  for (guint i = 0; i < held->len; i++)
+    if (g_strcmp0 (g_array_index (held, BalVfHeld, i).mac, mac) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+has_all (virDomainPtr domain)
+{
+  g_autofree char *xml = virDomainGetXMLDesc (domain, 0);
+  g_autoptr (GArray) requests = xml ? bal_vf_request_from_domain_xml (xml, NULL, NULL) : NULL;
+  g_autoptr (GArray) held = requests ? bal_vf_interface_list_held (xml, NULL) : NULL;
+
+  for (guint i = 0; held && i < requests->len; i++)
+    if (!has_mac (held, g_array_index (requests, BalVfRequest, i).mac))
+      return FALSE;
+  return held != NULL;
+}
+
+void
+bal_migrate_vf_await (const BalJob *job, virConnectPtr destination, const char *uuid)
+{
+  gint64 end_us = g_get_monotonic_time () + ARRIVAL_TIMEOUT_US;
+  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (destination, uuid);
+
+  while (domain && !has_all (domain))
+    if (g_get_monotonic_time () > end_us || bal_cancel_wait (job->cancel, ARRIVAL_INTERVAL_MS))
+      {
+        bal_report_warning (job->report, "the domain was not seen to get its virtual functions at "
+                                         "the destination: ask `ballast vf list` there");
+        return;
+      }
 }

@@ -25,4 +25,8 @@ gboolean bal_migrate_vf_detach (
  * work is warned of, and tried again by ballastd. */
 void bal_migrate_vf_attach (const BalJob *job, virConnectPtr source, const char *uuid);
 
+/* After one that succeeded: waits a while until the domain has its VFs at the destination. That it
+ * was not seen to is a warning. */
+void bal_migrate_vf_await (const BalJob *job, virConnectPtr destination, const char *uuid);
+
 G_END_DECLS

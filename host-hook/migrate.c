@@ -270,6 +270,8 @@ migrate_without_vfs (BalMigration *self, const char *plain, const char *problem,
   ok = ok && release_and_transfer (self, plain, problem, error);
   if (!ok && detached)
     bal_migrate_vf_attach (self->job, self->source, self->uuid);
+  else if (detached && self->destination)
+    bal_migrate_vf_await (self->job, self->destination, self->uuid);
   return ok;
 }
 

@@ -37,7 +37,7 @@ assert_defaults (const BalConfig *config)
   g_assert_cmpuint (config->hold_deadline_ms, ==, 900000);
   g_assert_cmpuint (config->agent_timeout_ms, ==, 2000);
   g_assert_false (config->cluster_wide);
-  g_assert_cmpuint (config->window_ms, ==, 2000);
+  g_assert_cmpuint (config->window_ms, ==, 3000);
 }
 
 static void
