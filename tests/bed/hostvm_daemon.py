@@ -14,7 +14,8 @@ _DROP_IN = """\
 StartLimitIntervalSec=0
 [Service]
 Environment=BALLAST_BREAKPOINT_DIR={folder}
-ReadWritePaths=-{folder}
+# Bound, as its own /var/tmp is another.
+BindPaths={folder}
 """
 
 

@@ -7,7 +7,7 @@ from bed.host import wait_until
 
 ALLOCATE = ("vf-reserved", "vf-set-up", "vf-was-set-up", "vf-attach", "vf-attached", "vf-verified")
 RELEASE = ("vf-detach", "vf-detached", "vf-tear-down", "vf-was-torn-down")
-END = ("vf-tear-down", "vf-was-torn-down")
+END = (pytest.param("vf-tear-down", marks=pytest.mark.long), "vf-was-torn-down")
 
 # The shortest there is: what nobody came to use is free again soon.
 EXPIRY_S = 10
@@ -52,7 +52,8 @@ def test_killed_in_allocate(brief, name):
     assert sum(host.residual().values()) == 1700
 
 
-@pytest.mark.parametrize("name", ["vf-reserved", "vf-was-set-up", "vf-attach"])
+@pytest.mark.parametrize("name", [pytest.param("vf-reserved", marks=pytest.mark.long), "vf-was-set-up",
+                                  pytest.param("vf-attach", marks=pytest.mark.long)])
 def test_killed_in_allocate_and_never_asked_again(brief, name):
     host = brief
     host.start("d1")
