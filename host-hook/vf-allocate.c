@@ -240,3 +240,24 @@ bal_vf_allocate (const BalVfInventory *inventory,
   refuse (inventory, book, request, error);
   return FALSE;
 }
+
+gboolean
+bal_vf_allocate_lacks_link (const BalVfInventory *inventory,
+                            const BalVfBook *book,
+                            const BalVfRequest *request)
+{
+  gboolean lacks_link = FALSE;
+
+  for (guint i = 0; i < inventory->pfs->len; i++)
+    {
+      BalVf *vf = NULL;
+      Verdict verdict = judge (inventory->pfs->pdata[i], book, request, &vf);
+
+      if (verdict == NOT_ASKED || verdict == EXCLUDED || verdict == OTHER_NETWORK)
+        continue;
+      if (verdict != NO_LINK)
+        return FALSE;
+      lacks_link = TRUE;
+    }
+  return lacks_link;
+}

@@ -35,6 +35,12 @@ gboolean bal_vf_allocate (const BalVfInventory *inventory,
                           BalVfChoice *out,
                           GError **error);
 
+/* Of a request that is refused: PFs that it may have are there, and all that they lack, as far as
+ * can be told, is a link. */
+gboolean bal_vf_allocate_lacks_link (const BalVfInventory *inventory,
+                                     const BalVfBook *book,
+                                     const BalVfRequest *request);
+
 /* Capacity less what is taken; 0 when more is taken than there is. */
 guint bal_vf_residual_mbps (const BalVfPf *pf, const BalVfBook *book);
 

@@ -260,3 +260,16 @@ bal_vf_book_put (BalVfBook *self, BalVfEntry *entry)
     g_hash_table_insert (self->macs, entry->request.mac, entry);
   add_to_sum (self, entry->pf_pci, entry->request.bandwidth_mbps);
 }
+
+BalVfBook *
+bal_vf_book_copy (const BalVfBook *self)
+{
+  BalVfBook *copy = bal_vf_book_new ();
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    bal_vf_book_put (copy, bal_vf_entry_share (entry));
+  return copy;
+}

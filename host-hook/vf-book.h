@@ -25,6 +25,9 @@ BalVfBook *bal_vf_book_new (void);
 void bal_vf_book_free (BalVfBook *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalVfBook, bal_vf_book_free)
 
+/* With the same entries, for another thread. */
+BalVfBook *bal_vf_book_copy (const BalVfBook *self);
+
 guint bal_vf_book_size (const BalVfBook *self);
 
 /* NULL: none. @mac in lower case. */

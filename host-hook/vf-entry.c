@@ -23,7 +23,7 @@ bal_vf_state_name (BalVfState state)
 BalVfEntry *
 bal_vf_entry_new (const BalVfRequest *request)
 {
-  BalVfEntry *self = g_new0 (BalVfEntry, 1);
+  BalVfEntry *self = g_atomic_rc_box_new0 (BalVfEntry);
   bal_vf_request_copy (request, &self->request);
   return self;
 }
@@ -31,19 +31,32 @@ bal_vf_entry_new (const BalVfRequest *request)
 BalVfEntry *
 bal_vf_entry_copy (const BalVfEntry *self)
 {
-  BalVfEntry *copy = g_new (BalVfEntry, 1);
+  BalVfEntry *copy = g_atomic_rc_box_new (BalVfEntry);
   *copy = *self;
   bal_vf_request_copy (&self->request, &copy->request);
   copy->why = g_strdup (self->why);
   return copy;
 }
 
+BalVfEntry *
+bal_vf_entry_share (const BalVfEntry *self)
+{
+  return g_atomic_rc_box_acquire ((gpointer)self);
+}
+
+static void
+clear (gpointer data)
+{
+  BalVfEntry *self = data;
+
+  bal_vf_request_clear (&self->request);
+  g_free (self->why);
+}
+
 void
 bal_vf_entry_free (BalVfEntry *self)
 {
-  bal_vf_request_clear (&self->request);
-  g_free (self->why);
-  g_free (self);
+  g_atomic_rc_box_release_full (self, clear);
 }
 
 void
@@ -205,7 +218,7 @@ read_members (const BalJsonReader *reader, BalVfEntry *out, GError **error)
 BalVfEntry *
 bal_vf_entry_read (const BalJsonReader *reader, GError **error)
 {
-  g_autoptr (BalVfEntry) self = g_new0 (BalVfEntry, 1);
+  g_autoptr (BalVfEntry) self = g_atomic_rc_box_new0 (BalVfEntry);
 
   bal_vf_request_init (&self->request);
   return read_members (reader, self, error) ? g_steal_pointer (&self) : NULL;

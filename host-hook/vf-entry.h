@@ -52,6 +52,9 @@ typedef struct
 /* Empty, with the request copied. */
 BalVfEntry *bal_vf_entry_new (const BalVfRequest *request);
 BalVfEntry *bal_vf_entry_copy (const BalVfEntry *self);
+
+/* The same entry, for one more owner; nobody changes it any more. Any thread may free it. */
+BalVfEntry *bal_vf_entry_share (const BalVfEntry *self);
 void bal_vf_entry_free (BalVfEntry *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalVfEntry, bal_vf_entry_free)
 

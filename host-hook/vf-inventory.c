@@ -265,6 +265,13 @@ compare_pfs (gconstpointer a, gconstpointer b)
   return strcmp (first->pci, second->pci);
 }
 
+static void
+add_owner (BalVfInventory *self, BalVfPf *pf)
+{
+  for (guint i = 0; i < pf->vfs->len; i++)
+    g_hash_table_insert (self->owners, g_strdup (g_array_index (pf->vfs, BalVf, i).pci), pf);
+}
+
 BalVfInventory *
 bal_vf_inventory_read (const char *root, const BalVfConfig *config, GError **error)
 {
@@ -282,12 +289,16 @@ bal_vf_inventory_read (const char *root, const BalVfConfig *config, GError **err
         g_ptr_array_add (self->pfs, pf);
     }
   g_ptr_array_sort (self->pfs, compare_pfs);
+  self->owners = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < self->pfs->len; i++)
+    add_owner (self, self->pfs->pdata[i]);
   return self;
 }
 
 void
 bal_vf_inventory_free (BalVfInventory *self)
 {
+  g_hash_table_unref (self->owners);
   g_ptr_array_unref (self->pfs);
   g_free (self);
 }
@@ -330,18 +341,17 @@ bal_vf_inventory_find_pf (const BalVfInventory *self, const char *name)
 BalVf *
 bal_vf_inventory_find_vf (const BalVfInventory *self, const char *pci, BalVfPf **pf)
 {
-  for (guint i = 0; i < self->pfs->len; i++)
+  BalVfPf *owner = g_hash_table_lookup (self->owners, pci);
+
+  for (guint i = 0; owner != NULL && i < owner->vfs->len; i++)
     {
-      BalVfPf *candidate = self->pfs->pdata[i];
-      for (guint j = 0; j < candidate->vfs->len; j++)
-        {
-          BalVf *vf = &g_array_index (candidate->vfs, BalVf, j);
-          if (strcmp (vf->pci, pci) != 0)
-            continue;
-          if (pf != NULL)
-            *pf = candidate;
-          return vf;
-        }
+      BalVf *vf = &g_array_index (owner->vfs, BalVf, i);
+
+      if (strcmp (vf->pci, pci) != 0)
+        continue;
+      if (pf != NULL)
+        *pf = owner;
+      return vf;
     }
   return NULL;
 }

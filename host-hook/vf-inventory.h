@@ -62,7 +62,8 @@ typedef struct
 
 typedef struct
 {
-  GPtrArray *pfs; /* of BalVfPf, by PCI address */
+  GPtrArray *pfs;     /* of BalVfPf, by PCI address */
+  GHashTable *owners; /* VF's PCI address -> its BalVfPf */
 } BalVfInventory;
 
 /* Settings of the VFs are left out: see bal_vf_inventory_read_settings(). @config may be NULL. */

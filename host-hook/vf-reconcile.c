@@ -20,20 +20,6 @@ bal_vf_domain_free (BalVfDomain *self)
   g_free (self);
 }
 
-const char *
-bal_vf_action_name (BalVfActionKind kind)
-{
-  static const char *const names[] = {
-    [BAL_VF_MARK_ATTACHED] = "mark-attached",
-    [BAL_VF_ATTACH] = "attach",
-    [BAL_VF_DETACH] = "detach",
-    [BAL_VF_PUT_BACK] = "put-back",
-    [BAL_VF_DROP] = "drop",
-  };
-  g_assert ((guint)kind < G_N_ELEMENTS (names));
-  return names[kind];
-}
-
 /* --- facts about one entry --- */
 
 typedef struct
@@ -138,11 +124,12 @@ bal_vf_action_free (gpointer data)
 
 GPtrArray *
 bal_vf_reconcile (const BalVfBook *book,
+                  const char *uuid,
                   const BalVfInventory *inventory,
                   const GPtrArray *domains,
                   const BalVfClock *clock)
 {
-  g_autoptr (GPtrArray) entries = bal_vf_book_list (book, NULL);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (book, uuid);
   GPtrArray *actions = g_ptr_array_new_with_free_func (bal_vf_action_free);
 
   for (guint i = 0; domains != NULL && i < entries->len; i++)

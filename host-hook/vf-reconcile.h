@@ -41,8 +41,6 @@ typedef enum
   BAL_VF_DROP,          /* nothing is left to put back: remove the entry and leave the VF alone */
 } BalVfActionKind;
 
-const char *bal_vf_action_name (BalVfActionKind kind);
-
 typedef struct
 {
   BalVfActionKind kind;
@@ -52,9 +50,12 @@ typedef struct
 
 void bal_vf_action_free (gpointer self);
 
-/* @domains: all active domains, of BalVfDomain; NULL: libvirt did not answer, and the list is then
- * empty. In the order of bal_vf_book_list(); of BalVfAction. */
+/* About the ports of domain @uuid, or of all with NULL. @domains: all active domains, of
+ * BalVfDomain; NULL: libvirt did not answer, and the list is then empty. Of what only that domain
+ * is known about, PUT_BACK and DROP are not to be done. In the order of bal_vf_book_list(); of
+ * BalVfAction. */
 GPtrArray *bal_vf_reconcile (const BalVfBook *book,
+                             const char *uuid,
                              const BalVfInventory *inventory,
                              const GPtrArray *domains,
                              const BalVfClock *clock);

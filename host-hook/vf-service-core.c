@@ -16,23 +16,6 @@ bal_vf_service_host (BalVfService *self)
   return (BalVfHost){self->root, &self->config, self->inventory, self->ledger};
 }
 
-gboolean
-bal_vf_service_look (BalVfService *self, GError **error)
-{
-  g_autoptr (GError) cause = NULL;
-  gint64 began_us = g_get_monotonic_time ();
-  BalVfInventory *inventory = bal_vf_inventory_read (self->root, &self->config, error);
-
-  if (inventory == NULL)
-    return FALSE;
-  if (!bal_vf_inventory_read_settings (inventory, &self->nic, &cause))
-    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s", cause->message);
-  g_clear_pointer (&self->inventory, bal_vf_inventory_free);
-  self->inventory = inventory;
-  self->looked_us = began_us;
-  return TRUE;
-}
-
 /* --- ports --- */
 
 static const BalVfEntry *
@@ -70,6 +53,18 @@ glance (BalVfService *self)
     }
 }
 
+/* With the lock held, but while it looks. */
+static gboolean
+look_unlocked (BalVfService *self)
+{
+  gboolean ok;
+
+  g_mutex_unlock (&self->lock);
+  ok = bal_vf_service_look (self, NULL);
+  g_mutex_lock (&self->lock);
+  return ok;
+}
+
 /* What else a look may change: other VFs and PFs, MAC addresses. */
 static gboolean
 is_worth_a_look (const BalVfService *self, const GError *cause)
@@ -94,7 +89,7 @@ bal_vf_service_reserve (BalVfService *self,
       g_clear_error (&cause);
       entry = reserve_once (self, request, from_metadata, home_node, &cause);
     }
-  if (entry == NULL && is_worth_a_look (self, cause) && bal_vf_service_look (self, NULL))
+  if (entry == NULL && is_worth_a_look (self, cause) && look_unlocked (self))
     {
       g_clear_error (&cause);
       entry = reserve_once (self, request, from_metadata, home_node, &cause);
@@ -114,8 +109,12 @@ forget_settings (BalVfService *self, const char *uuid, const char *port)
   BalVf *vf =
     entry == NULL ? NULL : bal_vf_inventory_find_vf (self->inventory, entry->vf_pci, NULL);
 
-  if (vf != NULL)
-    vf->has_settings = FALSE;
+  if (vf == NULL)
+    return;
+  vf->has_settings = FALSE;
+  gint64 *now_us = g_new (gint64, 1);
+  *now_us = g_get_monotonic_time ();
+  g_hash_table_insert (self->changed, g_strdup (vf->pci), now_us);
 }
 
 gboolean
@@ -187,21 +186,59 @@ bal_vf_service_try_claim (BalVfService *self, const char *uuid)
   return g_hash_table_add (self->claims, g_strdup (uuid));
 }
 
-void
-bal_vf_service_claim (BalVfService *self, const char *uuid)
+gboolean
+bal_vf_service_claim_or_mark (BalVfService *self, const char *uuid)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
+  if (g_hash_table_add (self->claims, g_strdup (uuid)))
+    return TRUE;
+  g_hash_table_add (self->again, g_strdup (uuid));
+  return FALSE;
+}
+
+static gboolean
+claim (BalVfService *self, const char *uuid, GError **error)
+{
+  gint64 end_us = g_get_monotonic_time () + (gint64)self->claim_ms * 1000;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
   while (g_hash_table_contains (self->claims, uuid))
-    g_cond_wait (&self->unclaimed, &self->lock);
-  g_hash_table_add (self->claims, g_strdup (uuid));
+    if (!g_cond_wait_until (&self->unclaimed, &self->lock, end_us))
+      {
+        g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                     "Domain %s's ports are being worked on for long; nothing was changed, try "
+                     "again",
+                     uuid);
+        return FALSE;
+      }
+  return g_hash_table_add (self->claims, g_strdup (uuid));
 }
 
 void
 bal_vf_service_unclaim (BalVfService *self, const char *uuid)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  gboolean is_again;
 
+  g_mutex_lock (&self->lock);
   g_hash_table_remove (self->claims, uuid);
+  is_again = g_hash_table_remove (self->again, uuid);
   g_cond_broadcast (&self->unclaimed);
+  g_mutex_unlock (&self->lock);
+  if (is_again)
+    bal_vf_service_settle (self, uuid);
+}
+
+gboolean
+bal_vf_service_operate (
+  BalVfService *self, const char *uuid, BalVfOperation operation, gpointer data, GError **error)
+{
+  g_auto (BalVfLibvirt) libvirt = {0};
+  gboolean ok;
+
+  if (!bal_vf_service_reach (self, &libvirt, error) || !claim (self, uuid, error))
+    return FALSE;
+  ok = operation (self, &libvirt, uuid, data, error);
+  bal_vf_service_unclaim (self, uuid);
+  return ok;
 }

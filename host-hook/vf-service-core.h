@@ -4,11 +4,14 @@
  * made-up libvirt.
  *
  * Two kinds of mutual exclusion. The lock is for ledger, inventory, configuration and NIC, and is
- * never held across a call to libvirt; hooks take it and nothing else. A claim is on a domain: who
- * has it is alone in telling libvirt what to do with the domain's ports and, hooks aside, in
- * changing its entries. It is taken before libvirt is asked what is the case, so that the answer
- * does not age meanwhile; nobody waits for a claim while holding the lock. While a VF's address is
- * on its way to libvirt the domain is marked as attaching: then not even a hook frees its VFs.
+ * never held across a call to libvirt, nor across a look at all of the host; hooks take it and
+ * nothing else that others keep for long. Such a look is taken by one thread at a time, with the
+ * look lock, which goes before the lock, and what it found is then put in the inventory's place. A
+ * claim is on a domain: who has it is alone in telling libvirt what to do with the domain's ports
+ * and, hooks aside, in changing its entries. It is taken before libvirt is asked what is the case,
+ * so that the answer does not age meanwhile; nobody waits for a claim while holding the lock. While
+ * a VF's address is on its way to libvirt the domain is marked as attaching: then not even a hook
+ * frees its VFs.
  *
  * Entries are good as long as the lock is held.
  */
@@ -26,16 +29,26 @@ struct _BalVfService
   char *root;
   char *config_path; /* NULL: the default, which need not be there */
 
+  GMutex look_lock; /* for the next three; and the configuration is changed with both locks */
+  BalVfNetlink *look_netlink; /* NULL: a NIC was given */
+  BalVfNic look_nic;
+  GHashTable *unmade; /* PCI addresses of PFs whose VFs could not be made */
+
   GMutex lock;
   BalVfConfig config;
   BalVfInventory *inventory;
-  gint64 looked_us; /* monotonic: when the inventory was read */
+  gint64 look_began_us; /* monotonic: of the look that found it */
+  gint64 looked_us;     /* when that ended */
+  GHashTable *changed;  /* VF's PCI address -> gint64, monotonic: when its settings changed */
   BalVfLedger *ledger;
   BalVfNetlink *netlink; /* NULL: a NIC was given */
   BalVfNic nic;
-  guint detach_ms; /* how long a person waits for a guest: BAL_VF_DETACH_MS; tests have less time */
+  guint detach_ms; /* how long a person waits for a guest; tests have less time */
+  guint link_ms;   /* how long a domain that starts waits for a PF's link */
 
-  GHashTable *claims;    /* UUIDs; under the lock, as the next two */
+  guint claim_ms;        /* how long one operation on a domain waits for another */
+  GHashTable *claims;    /* UUIDs; under the lock, as the next three */
+  GHashTable *again;     /* UUIDs of those to be settled by who has the claim */
   GHashTable *attaching; /* UUIDs */
   GHashTable *parked;    /* UUID -> gint64, monotonic: since when nothing has held it */
   GCond unclaimed;
@@ -50,11 +63,8 @@ struct _BalVfService
 /* What reservations are made from. */
 BalVfHost bal_vf_service_host (BalVfService *self);
 
-/* Reads inventory and settings anew. On failure the old ones stay. Settings that cannot be read are
- * logged, and not known. */
-gboolean bal_vf_service_look (BalVfService *self, GError **error);
-
-/* Reserves. A refusal is looked into once more with a fresh look at what may have changed. */
+/* Reserves. A refusal is looked into once more with a fresh look at what may have changed; the lock
+ * is let go for that. */
 const BalVfEntry *bal_vf_service_reserve (BalVfService *self,
                                           const BalVfRequest *request,
                                           gboolean from_metadata,
@@ -84,10 +94,34 @@ gboolean bal_vf_service_put_state (
 
 /* --- without it --- */
 
-/* Waits for the claim. */
-void bal_vf_service_claim (BalVfService *self, const char *uuid);
+/* Reads inventory and settings anew, and makes VFs where some are wanted and there are none. On
+ * failure the old ones stay. Settings that cannot be read are logged, and not known. */
+gboolean bal_vf_service_look (BalVfService *self, GError **error);
+
+/* The host and the ledger at one time, for who has much to read: all of it is the caller's. */
+typedef struct
+{
+  BalVfInventory *inventory;
+  BalVfBook *book;
+  gint64 began_us;
+} BalVfStock;
+
+/* A fresh look; it is to be put back, and then serves all. */
+gboolean bal_vf_service_take_stock (BalVfService *self, BalVfStock *out, GError **error);
+void bal_vf_service_put_stock (BalVfService *self, BalVfStock *stock);
+
+/* The claim on a domain, if nobody has it; or a mark besides, upon which who has it settles the
+ * domain when he gives it up. */
 gboolean bal_vf_service_try_claim (BalVfService *self, const char *uuid);
+gboolean bal_vf_service_claim_or_mark (BalVfService *self, const char *uuid);
 void bal_vf_service_unclaim (BalVfService *self, const char *uuid);
+
+typedef gboolean (*BalVfOperation) (
+  BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, gpointer data, GError **error);
+
+/* Does it with the claim on the domain. BAL_VF_ERROR_CONFLICT: others have it for too long. */
+gboolean bal_vf_service_operate (
+  BalVfService *self, const char *uuid, BalVfOperation operation, gpointer data, GError **error);
 
 /* The port's entry as it is now; NULL: there is none. */
 BalVfEntry *bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port);
@@ -128,5 +162,12 @@ gboolean bal_vf_service_drop (BalVfService *self,
                               const char *uuid,
                               const char *port,
                               GError **error);
+
+/* One round of settling about a domain. @others: all active domains (BalVfDomain), a little older;
+ * NULL: libvirt is asked for them when a VF is to be freed. TRUE when the domain was busy. */
+gboolean bal_vf_service_settle_domain (BalVfService *self,
+                                       const BalVfLibvirt *libvirt,
+                                       const char *uuid,
+                                       const GPtrArray *others);
 
 G_END_DECLS

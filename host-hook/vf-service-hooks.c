@@ -3,6 +3,7 @@
 #include "host-hook/vf-service-core.h"
 
 #include "host-hook/daemon-log.h"
+#include "host-hook/vf-allocate.h"
 #include "host-hook/vf-error.h"
 #include "host-hook/vf-interface.h"
 
@@ -120,11 +121,37 @@ begin_anew (BalVfService *self, const BalVfRequest *request, GError **error)
   return FALSE;
 }
 
+/* A host that boots has its links up after some seconds, and starts domains before that. */
 static gboolean
-prepare_port (BalVfService *self, const BalVfRequest *request, int home_node, GError **error)
+reserve_with_link (
+  BalVfService *self, const BalVfRequest *request, int home_node, gint64 end_us, GError **error)
+{
+  for (;;)
+    {
+      g_autoptr (GError) cause = NULL;
+
+      if (bal_vf_service_reserve (self, request, TRUE, home_node, &cause) != NULL)
+        return TRUE;
+      if (!g_error_matches (cause, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED)
+          || g_get_monotonic_time () >= end_us
+          || !bal_vf_allocate_lacks_link (self->inventory, bal_vf_ledger_book (self->ledger),
+                                          request))
+        {
+          g_propagate_error (error, g_steal_pointer (&cause));
+          return FALSE;
+        }
+      g_mutex_unlock (&self->lock);
+      g_usleep (POLL_MS * 1000);
+      g_mutex_lock (&self->lock);
+    }
+}
+
+static gboolean
+prepare_port (
+  BalVfService *self, const BalVfRequest *request, int home_node, gint64 end_us, GError **error)
 {
   return begin_anew (self, request, error)
-         && bal_vf_service_reserve (self, request, TRUE, home_node, error) != NULL
+         && reserve_with_link (self, request, home_node, end_us, error)
          && bal_vf_service_set_up (self, request->uuid, request->port, error);
 }
 
@@ -162,12 +189,13 @@ prepare_all (BalVfService *self,
              GError **error)
 {
   const char *uuid = g_array_index (requests, BalVfRequest, 0).uuid;
+  gint64 end_us = g_get_monotonic_time () + (gint64)self->link_ms * 1000;
 
   if (!release_others (self, uuid, requests, error))
     return FALSE;
   await_releases (self, uuid);
   for (guint i = 0; i < requests->len; i++)
-    if (!prepare_port (self, &g_array_index (requests, BalVfRequest, i), home_node, error))
+    if (!prepare_port (self, &g_array_index (requests, BalVfRequest, i), home_node, end_us, error))
       {
         undo (self, requests, was_there, i + 1);
         return FALSE;

@@ -124,7 +124,8 @@ give_up_parking (BalVfService *self,
 }
 
 static gboolean
-park (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, GError **error)
+park (
+  BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, gpointer data, GError **error)
 {
   g_autoptr (GPtrArray) own = list_own (self, uuid);
   g_autoptr (GError) cause = NULL;
@@ -146,31 +147,22 @@ park (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, GError 
   return TRUE;
 }
 
+static gboolean
+unpark (
+  BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, gpointer data, GError **error)
+{
+  set_parked (self, uuid, FALSE);
+  return check_runs_free (libvirt, uuid, error) && attach_all (self, libvirt, uuid, error);
+}
+
 gboolean
 bal_vf_service_park (BalVfService *self, const char *uuid, GError **error)
 {
-  g_auto (BalVfLibvirt) libvirt = {0};
-  gboolean ok;
-
-  if (!bal_vf_service_reach (self, &libvirt, error))
-    return FALSE;
-  bal_vf_service_claim (self, uuid);
-  ok = park (self, &libvirt, uuid, error);
-  bal_vf_service_unclaim (self, uuid);
-  return ok;
+  return bal_vf_service_operate (self, uuid, park, NULL, error);
 }
 
 gboolean
 bal_vf_service_unpark (BalVfService *self, const char *uuid, GError **error)
 {
-  g_auto (BalVfLibvirt) libvirt = {0};
-  gboolean ok;
-
-  if (!bal_vf_service_reach (self, &libvirt, error))
-    return FALSE;
-  bal_vf_service_claim (self, uuid);
-  set_parked (self, uuid, FALSE);
-  ok = check_runs_free (&libvirt, uuid, error) && attach_all (self, &libvirt, uuid, error);
-  bal_vf_service_unclaim (self, uuid);
-  return ok;
+  return bal_vf_service_operate (self, uuid, unpark, NULL, error);
 }

@@ -167,6 +167,27 @@ allocate_off (const BalVfLibvirt *libvirt, const BalVfRequest *request, GError *
   return bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, error);
 }
 
+typedef struct
+{
+  const BalVfRequest *request;
+  gboolean in_config;
+  JsonObject **port;
+} Allocation;
+
+static gboolean
+allocate (
+  BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, gpointer data, GError **error)
+{
+  const Allocation *wanted = data;
+  BalVfStanding standing;
+
+  return libvirt->look (libvirt->data, uuid, &standing, error)
+         && check_can_change (&standing, uuid, wanted->in_config, error)
+         && (standing.is_active ? allocate_live (self, libvirt, wanted->request, wanted->in_config,
+                                                 wanted->port, error)
+                                : allocate_off (libvirt, wanted->request, error));
+}
+
 gboolean
 bal_vf_service_allocate (BalVfService *self,
                          const BalVfRequest *request,
@@ -174,20 +195,10 @@ bal_vf_service_allocate (BalVfService *self,
                          JsonObject **port,
                          GError **error)
 {
-  g_auto (BalVfLibvirt) libvirt = {0};
-  BalVfStanding standing;
-  gboolean ok;
+  Allocation wanted = {request, in_config, port};
 
   *port = NULL;
-  if (!bal_vf_service_reach (self, &libvirt, error))
-    return FALSE;
-  bal_vf_service_claim (self, request->uuid);
-  ok = libvirt.look (libvirt.data, request->uuid, &standing, error)
-       && check_can_change (&standing, request->uuid, in_config, error)
-       && (standing.is_active ? allocate_live (self, &libvirt, request, in_config, port, error)
-                              : allocate_off (&libvirt, request, error));
-  bal_vf_service_unclaim (self, request->uuid);
-  return ok;
+  return bal_vf_service_operate (self, request->uuid, allocate, &wanted, error);
 }
 
 /* --- release --- */
@@ -229,14 +240,18 @@ finish_all (BalVfService *self,
   return FALSE;
 }
 
-static gboolean
-release (BalVfService *self,
-         const BalVfLibvirt *libvirt,
-         const char *uuid,
-         const char *port,
-         gboolean in_config,
-         GError **error)
+typedef struct
 {
+  const char *port; /* NULL: all */
+  gboolean in_config;
+} Removal;
+
+static gboolean
+release (
+  BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, gpointer data, GError **error)
+{
+  const Removal *unwanted = data;
+  const char *port = unwanted->port;
   BalVfStanding standing;
   gboolean was_in_config = FALSE;
   gboolean forgot = TRUE;
@@ -249,7 +264,7 @@ release (BalVfService *self,
   g_autoptr (GPtrArray) ports = begin_release (self, uuid, port, error);
   if (ports == NULL)
     return FALSE;
-  if (in_config && standing.is_persistent)
+  if (unwanted->in_config && standing.is_persistent)
     forgot = bal_vf_metadata_remove (libvirt, uuid, port, BAL_VF_CONFIG, &was_in_config, error);
   if (!forgot)
     {
@@ -271,13 +286,7 @@ gboolean
 bal_vf_service_release (
   BalVfService *self, const char *uuid, const char *port, gboolean in_config, GError **error)
 {
-  g_auto (BalVfLibvirt) libvirt = {0};
-  gboolean ok;
+  Removal unwanted = {port, in_config};
 
-  if (!bal_vf_service_reach (self, &libvirt, error))
-    return FALSE;
-  bal_vf_service_claim (self, uuid);
-  ok = release (self, &libvirt, uuid, port, in_config, error);
-  bal_vf_service_unclaim (self, uuid);
-  return ok;
+  return bal_vf_service_operate (self, uuid, release, &unwanted, error);
 }

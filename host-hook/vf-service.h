@@ -7,7 +7,7 @@
  * and, where said, on libvirt and the guest. So they belong into worker threads. What a hook asks
  * never waits for libvirt, which waits for the hook. Ledger and inventory are used by one thread at
  * a time, never across a call to libvirt; one operation at a time is at work on a domain's ports
- * with libvirt, others of that domain wait for it.
+ * with libvirt, others of that domain wait for it, at most a minute.
  *
  * Ownership: the service is its creator's and outlives all calls; what is returned is the caller's.
  * Failure: BAL_VF_ERROR, BAL_FAILURE or the reader's own error, one sentence that says what was
@@ -65,8 +65,10 @@ gboolean bal_vf_service_unpark (BalVfService *self, const char *uuid, GError **e
 
 /* Carries out what bal_vf_reconcile() says of this domain's ports, or of all with NULL: attaches,
  * goes on with releases, frees. Failures are logged and tried again by the next call. A domain that
- * has just been booted and called a port required is destroyed when attaching that fails. One that
- * a job holds is left alone; a call about just that one waits for it, at most 5 s. */
+ * was booted and called a port required is destroyed when that could not be attached as long as its
+ * reservation lasts. One that a job holds is left alone; a call about just that one waits for it,
+ * at most 5 s. One that another call is at work on is left to that, which does the same when it
+ * ends. About one domain libvirt is asked for that alone, unless a VF is to be freed. */
 void bal_vf_service_settle (BalVfService *self, const char *uuid);
 
 /* {"pfs": [...], "ports": [...], "left-out": N}, as protocol/vf-schema.json documents; @pf limits
@@ -80,7 +82,8 @@ gboolean bal_vf_service_is_idle (BalVfService *self);
 
 /* `prepare begin`: reserves all that the domain's metadata asks for, and makes the settings; on
  * failure frees what this call reserved. Nothing asked: TRUE. An interface that has a port's MAC
- * address and another VF than the port is BAL_VF_ERROR_CONFLICT. */
+ * address and another VF than the port is BAL_VF_ERROR_CONFLICT. When nothing but a link is missing
+ * it is waited for, at most 5 s. */
 gboolean bal_vf_service_prepare (BalVfService *self, const char *xml, GError **error);
 
 /* `migrate begin` and `restore begin`: as prepare, and *@new_xml is the domain's XML with the VFs

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A large host, 64 PFs with 128 VFs each, and 2000 requests of 50 clients whose steps are mixed at
- * random. After each step the ledger's own file is read by a reader that shares nothing with it,
- * and no PF may be oversubscribed, nor a VF be two ports'. Now and then the ledger is opened anew,
- * also with half a line at its end.
+ * A large host, 64 PFs with 128 VFs each, and 2000 requests: of 50 clients whose steps are mixed at
+ * random, with the ledger opened anew now and then, also with half a line at its end; and of 50
+ * threads that ask the service, while others list and settle. After each step the ledger's own file
+ * is read by a reader that shares nothing with it, and no PF may be oversubscribed, nor a VF be two
+ * ports'.
  */
-#include "vf-fixture.h"
+#include "vf-scale-host.h"
 
 #include "host-hook/vf-error.h"
 #include "json-literal.h"
@@ -14,11 +15,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define N_PFS 64
-#define N_VFS 128
-#define N_REQUESTS 2000
-#define N_CLIENTS 50
 
 #define FILE_PATH BAL_VF_LEDGER_FOLDER "/" BAL_VF_LEDGER_NAME
 
@@ -127,7 +123,7 @@ auditor_read_line (Auditor *self, const char *line, gsize length)
 
 /* Reads what is new; from the beginning when the file is another one. */
 static void
-audit (Auditor *self, BalVfLedger *ledger)
+audit (Auditor *self, const BalVfLedger *ledger)
 {
   struct stat info;
   char *line = NULL;
@@ -167,7 +163,7 @@ typedef struct
   BalVfLedger *ledger;
   BalVfClock clock;
   Auditor auditor;
-  Client clients[N_CLIENTS];
+  Client clients[VF_SCALE_THREADS];
   guint n_requests;
   guint n_granted;
   guint n_refused;
@@ -179,8 +175,8 @@ set_up (Case *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   test_root_set_up (&self->root, NULL);
-  for (guint i = 0; i < N_PFS; i++)
-    vf_tree_add_pf (&self->root, i, N_VFS, i % 2 == 0 ? 10000 : 25000, (int)(i % 2));
+  for (guint i = 0; i < VF_SCALE_PFS; i++)
+    vf_tree_add_pf (&self->root, i, VF_SCALE_VFS, i % 2 == 0 ? 10000 : 25000, (int)(i % 2));
   bal_vf_config_init (&self->config);
   self->config.policy = GPOINTER_TO_INT (data) == 0 ? BAL_VF_POLICY_PACK : BAL_VF_POLICY_SPREAD;
   self->inventory = bal_vf_inventory_read (self->root.path, &self->config, &error);
@@ -267,9 +263,9 @@ restart (Case *self)
 static void
 test_never_oversubscribed (Case *self, gconstpointer data)
 {
-  while (self->n_requests < N_REQUESTS)
+  while (self->n_requests < VF_SCALE_REQUESTS)
     {
-      Client *client = &self->clients[g_rand_int_range (self->random, 0, N_CLIENTS)];
+      Client *client = &self->clients[g_rand_int_range (self->random, 0, VF_SCALE_THREADS)];
       if (client->domain == 0)
         ask (self, client);
       else
@@ -284,6 +280,59 @@ test_never_oversubscribed (Case *self, gconstpointer data)
   g_assert_cmpuint (self->n_refused, >, 200);
 }
 
+/* --- threads --- */
+
+typedef struct
+{
+  VfScaleHost host;
+  Auditor auditor;
+  guint n_refused;
+} Crowd;
+
+/* With the lock held: behind a step that nobody follows before it was looked at. */
+static void
+look_behind (Crowd *self)
+{
+  g_mutex_lock (&self->host.service->lock);
+  audit (&self->auditor, self->host.service->ledger);
+  g_mutex_unlock (&self->host.service->lock);
+}
+
+static void
+ask_service (gpointer data, guint domain)
+{
+  Crowd *self = data;
+  g_autofree char *xml = vf_scale_xml (domain, (domain % 40 + 1) * 100);
+  g_autofree char *uuid = vf_scale_uuid (domain);
+  g_autoptr (GError) error = NULL;
+
+  if (!bal_vf_service_prepare (self->host.service, xml, &error))
+    {
+      g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+      g_atomic_int_inc (&self->n_refused);
+    }
+  look_behind (self);
+  if (domain % 4 != 0)
+    return;
+  bal_vf_service_end (self->host.service, uuid);
+  look_behind (self);
+}
+
+static void
+test_threads (void)
+{
+  Crowd self = {.n_refused = 0};
+
+  vf_scale_host_set_up (&self.host, NULL, 10000);
+  auditor_init (&self.auditor, &self.host.root);
+  vf_scale_host_run (&self.host, VF_SCALE_THREADS, ask_service, &self);
+  g_test_message ("%u refused, %u lines", self.n_refused, self.auditor.n_lines);
+  g_assert_cmpuint (g_hash_table_size (self.auditor.ports), >, 200);
+  g_assert_cmpuint (self.n_refused, >, 200);
+  auditor_clear (&self.auditor);
+  vf_scale_host_tear_down (&self.host);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -292,5 +341,6 @@ main (int argc, char **argv)
               tear_down);
   g_test_add ("/vf-scale/spread", Case, GINT_TO_POINTER (1), set_up, test_never_oversubscribed,
               tear_down);
+  g_test_add_func ("/vf-scale/threads", test_threads);
   return g_test_run ();
 }

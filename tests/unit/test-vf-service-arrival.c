@@ -75,7 +75,7 @@ test_arrival_without_standby (VfServiceCase *self, gconstpointer data)
   vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   /* The event comes before libvirt's job is over. */
-  self->domains.n_busy_lists = 2;
+  self->domains.n_busy_looks = 2;
   bal_vf_service_settle (self->service, vf_uuid (1));
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
 }

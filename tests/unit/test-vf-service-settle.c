@@ -58,16 +58,47 @@ test_start_without_it (VfServiceCase *self, gconstpointer data)
   g_assert_cmpuint (generation, <, bal_vf_ledger_generation (self->service->ledger));
 }
 
+/* The reservation of its port ended so long ago. */
+static void
+end_reservation (VfServiceCase *self, gint64 ago_us)
+{
+  g_autoptr (BalVfEntry) entry = bal_vf_entry_copy (vf_service_entry (self, 1));
+  BalVfClock clock;
+
+  g_assert_true (bal_vf_clock_read (self->root.path, &clock, NULL));
+  entry->expires_us = clock.boottime_us - ago_us;
+  g_assert_true (bal_vf_ledger_put (self->service->ledger, entry, NULL));
+}
+
 static void
 test_required (VfServiceCase *self, gconstpointer data)
 {
   vf_service_prepare (self, REQUIRED);
   self->domains.attach_fails = "no more PCI slots";
   vf_service_settle (self);
+  vf_service_settle (self);
+  g_assert_true (self->domain->is_active);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
+  g_assert_nonnull (strstr (vf_service_entry (self, 1)->why, "no more PCI slots"));
+  end_reservation (self, 0);
+  vf_service_settle (self);
   g_assert_false (self->domain->is_active);
   vf_service_settle (self);
   g_assert_true (bal_vf_service_is_idle (self->service));
   g_assert_true (vf_service_is_clean (self));
+}
+
+/* Nobody was there to try it when its time ended. */
+static void
+test_required_too_late (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_prepare (self, REQUIRED);
+  self->domains.attach_fails = "no more PCI slots";
+  vf_service_settle (self);
+  end_reservation (self, 61 * G_USEC_PER_SEC);
+  vf_service_settle (self);
+  g_assert_true (self->domain->is_active);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_FAILED);
 }
 
 /* Only a domain that has just been started ends for want of its port. */
@@ -120,6 +151,13 @@ prepare_once (gpointer user_data)
     g_strdup ("<ports xmlns='urn:x-ballast:vf:1'><port id='net0' bandwidth='1Mbit'/></ports>");
 }
 
+/* Behind the look at what is to be done comes the one before it is done. */
+static void
+prepare_at_second_look (gpointer user_data)
+{
+  ((VfServiceCase *)user_data)->domains.on_look = prepare_once;
+}
+
 /* It starts while what its last run left is about to be freed. */
 static void
 test_start_meanwhile (VfServiceCase *self, gconstpointer data)
@@ -127,7 +165,7 @@ test_start_meanwhile (VfServiceCase *self, gconstpointer data)
   self->domain->is_active = FALSE;
   vf_service_let_expire (self);
   vf_service_prepare (self, PORT);
-  self->domains.on_look = prepare_once;
+  self->domains.on_look = prepare_at_second_look;
   vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
@@ -146,14 +184,22 @@ start_anew_once (gpointer user_data)
   self->domain->is_active = TRUE;
 }
 
+/* Behind the look at what is to be done. */
+static void
+start_anew_at_second_look (gpointer user_data)
+{
+  ((VfServiceCase *)user_data)->domains.on_look = start_anew_once;
+}
+
 /* What libvirt said of its last run is not so of this one. */
 static void
 test_started_anew_meanwhile (VfServiceCase *self, gconstpointer data)
 {
   vf_service_prepare (self, PORT);
   vf_domains_give (&self->domains, self->domain, VF_0, vf_service_entry (self, 1)->request.mac);
-  self->domains.on_look = start_anew_once;
+  self->domains.on_look = start_anew_at_second_look;
   vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   g_assert_true (vf_domains_has (self->domain, VF_0));
@@ -172,6 +218,45 @@ test_one_domain (VfServiceCase *self, gconstpointer data)
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
   g_assert_cmpuint (other->devices->len, >, 0);
   g_assert_cmpuint (self->domain->devices->len, ==, 0);
+}
+
+/* The others are asked about when a VF is freed, and not otherwise. */
+static void
+test_others_are_left_in_peace (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_prepare (self, PORT);
+  bal_vf_service_settle (self->service, vf_uuid (2));
+  bal_vf_service_settle (self->service, vf_uuid (1));
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  bal_vf_service_settle (self->service, vf_uuid (1));
+  g_assert_cmpuint (self->domains.n_lists, ==, 0);
+  vf_domains_stop (&self->domains, self->domain);
+  end_reservation (self, 0);
+  bal_vf_service_settle (self->service, vf_uuid (1));
+  g_assert_cmpuint (self->domains.n_lists, ==, 1);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+}
+
+/* --- somebody else is at work --- */
+
+/* Nobody waits for long, and what had to wait is done by him. */
+static void
+test_claimed (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  vf_service_prepare (self, PORT);
+  self->service->claim_ms = 20;
+  g_assert_true (bal_vf_service_try_claim (self->service, vf_uuid (1)));
+  g_assert_false (vf_service_release (self, NULL, FALSE, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  vf_service_settle (self);
+  bal_vf_service_settle (self->service, vf_uuid (1));
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
+  bal_vf_service_unclaim (self->service, vf_uuid (1));
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  g_assert_cmpuint (g_hash_table_size (self->service->claims), ==, 0);
+  g_assert_cmpuint (g_hash_table_size (self->service->again), ==, 0);
 }
 
 /* --- what is left alone --- */
@@ -378,9 +463,12 @@ main (int argc, char **argv)
   ADD ("/vf-service-settle/start", test_start);
   ADD ("/vf-service-settle/start-without-it", test_start_without_it);
   ADD ("/vf-service-settle/required", test_required);
+  ADD ("/vf-service-settle/required-too-late", test_required_too_late);
   ADD ("/vf-service-settle/required-and-running", test_required_and_running);
   ADD ("/vf-service-settle/start-meanwhile", test_start_meanwhile);
   ADD ("/vf-service-settle/started-anew-meanwhile", test_started_anew_meanwhile);
+  ADD ("/vf-service-settle/others-are-left-in-peace", test_others_are_left_in_peace);
+  ADD ("/vf-service-settle/claimed", test_claimed);
   ADD ("/vf-service-settle/busy", test_busy);
   ADD ("/vf-service-settle/one-domain", test_one_domain);
   ADD ("/vf-service-settle/busy-with-it", test_busy_with_it);

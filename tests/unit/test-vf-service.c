@@ -223,6 +223,85 @@ test_fresh_look (VfServiceCase *self, gconstpointer data)
   g_assert_cmpstr (vf_service_entry (self, 3)->pf_netdev, ==, "eth5");
 }
 
+static gpointer
+bring_link_up (gpointer data)
+{
+  VfServiceCase *self = data;
+
+  /* Whoever waits for it must not keep the others out. */
+  g_mutex_lock (&self->service->lock);
+  vf_tree_set_pf (&self->root, 4, "net/eth4/operstate", "up");
+  g_mutex_unlock (&self->service->lock);
+  return NULL;
+}
+
+/* The host has just booted. */
+static void
+test_link_comes_up (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  vf_tree_set_pf (&self->root, 3, "net/eth3/operstate", "down");
+  vf_tree_set_pf (&self->root, 4, "net/eth4/operstate", "down");
+  self->service->link_ms = 60;
+  g_assert_false (prepare (self, 1, PORT ("300Mbit"), &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_REFUSED);
+  self->service->link_ms = 60000;
+  GThread *thread = g_thread_new ("link", bring_link_up, self);
+  must_prepare (self, 1, PORT ("300Mbit"));
+  g_thread_join (thread);
+  g_assert_cmpstr (vf_service_entry (self, 1)->pf_netdev, ==, "eth4");
+
+  /* No link would help here. */
+  gint64 began_us = g_get_monotonic_time ();
+  g_clear_error (&error);
+  g_assert_false (prepare (self, 2, PORT ("800Mbit"), &error));
+  g_assert_cmpint (g_get_monotonic_time () - began_us, <, 30 * G_USEC_PER_SEC);
+}
+
+/* A NIC that is read while somebody else goes on. */
+static GArray *
+read_unlocked (gpointer data, const char *pf_netdev, GError **error)
+{
+  VfServiceCase *self = data;
+  BalVfNic nic = vf_nic (&self->nic);
+
+  g_assert_true (g_mutex_trylock (&self->service->lock));
+  g_mutex_unlock (&self->service->lock);
+  return nic.read (nic.data, pf_netdev, error);
+}
+
+static void
+test_looks_without_the_lock (VfServiceCase *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  must_prepare (self, 1, PORT ("300Mbit"));
+  self->service->look_nic.read = read_unlocked;
+  g_autoptr (JsonObject) list = bal_vf_service_list (self->service, NULL, &error);
+  g_assert_nonnull (list);
+  g_assert_true (bal_vf_service_reload (self->service, &error));
+  bal_vf_service_settle (self->service, NULL);
+  self->service->looked_us -= 11 * G_USEC_PER_SEC;
+  g_assert_false (prepare (self, 2, PORT ("2Gbit"), &error));
+}
+
+/* A PF whose driver comes late gets its VFs, too. */
+static void
+test_makes_vfs_late (VfServiceCase *self, gconstpointer data)
+{
+  g_autofree char *pci = vf_tree_pf_pci (5);
+  g_autofree char *path = g_strdup_printf ("/sys/devices/pci0000:00/%s/sriov_numvfs", pci);
+  g_autoptr (JsonObject) list = NULL;
+
+  test_root_put (&self->root, "/etc/ballast/vf.conf", "[pf eth5]\nnumvfs = 3\n");
+  g_assert_true (bal_vf_service_reload (self->service, NULL));
+  vf_tree_add_pf (&self->root, 5, 0, 1000, 0);
+  list = bal_vf_service_list (self->service, NULL, NULL);
+  g_autofree char *made = test_root_get (&self->root, path);
+  g_assert_true (g_str_has_prefix (made, "3"));
+}
+
 /* The MAC address that a VF had with its last domain is not that of its next one. */
 static void
 test_mac_comes_back (VfServiceCase *self, gconstpointer data)
@@ -354,6 +433,9 @@ main (int argc, char **argv)
   ADD ("/vf-service/end-of-what-is-attaching", test_end_of_what_is_attaching);
   ADD ("/vf-service/started-anew", test_started_anew);
   ADD ("/vf-service/fresh-look", test_fresh_look);
+  ADD ("/vf-service/link-comes-up", test_link_comes_up);
+  ADD ("/vf-service/looks-without-the-lock", test_looks_without_the_lock);
+  ADD ("/vf-service/makes-vfs-late", test_makes_vfs_late);
   ADD ("/vf-service/mac-comes-back", test_mac_comes_back);
   ADD ("/vf-service/reload", test_reload);
   ADD ("/vf-service/makes-vfs", test_makes_vfs);

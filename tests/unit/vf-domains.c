@@ -230,9 +230,7 @@ list (gpointer data, GError **error)
         g_ptr_array_add (item->vf_pcis, g_strdup (g_array_index (held, BalVfHeld, j).pci));
       g_ptr_array_add (found, item);
     }
-  if (self->n_busy_lists > 0 && --self->n_busy_lists == 0)
-    for (guint i = 0; i < self->domains->len; i++)
-      ((VfTestDomain *)self->domains->pdata[i])->is_busy = FALSE;
+  self->n_lists++;
   return found;
 }
 
@@ -256,6 +254,9 @@ look (gpointer data, const char *uuid, BalVfStanding *out, GError **error)
     .is_persistent = domain->is_persistent,
     .has_booted = domain->has_booted,
   };
+  if (self->n_busy_looks > 0 && --self->n_busy_looks == 0)
+    for (guint i = 0; i < self->domains->len; i++)
+      ((VfTestDomain *)self->domains->pdata[i])->is_busy = FALSE;
   return TRUE;
 }
 

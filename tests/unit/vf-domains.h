@@ -34,7 +34,8 @@ struct VfDomains
   gboolean mistakes_mac;     /* an attached VF has another MAC address than it should */
   gboolean is_slow;          /* a VF that is given back has its interface a while later */
   gboolean forgets_to_write; /* attaching succeeds, and nothing happened */
-  guint n_busy_lists; /* after so many lists nobody is busy any more; 0: that does not change */
+  guint n_busy_looks; /* after so many looks nobody is busy any more; 0: that does not change */
+  guint n_lists;      /* questions about all domains */
   guint n_changes;    /* calls that changed something */
   guint n_asked;      /* detachments asked for */
 
