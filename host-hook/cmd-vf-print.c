@@ -91,23 +91,6 @@ cell_of_switch (JsonObject *object, const char *name)
 
 /* --- PFs --- */
 
-static gboolean
-is_free (JsonObject *vf)
-{
-  return strcmp (bal_cmd_vf_text (vf, "use"), "idle") == 0 && !*bal_cmd_vf_text (vf, "domain");
-}
-
-static guint
-count_free (JsonObject *pf)
-{
-  g_autoptr (GList) vfs = bal_cmd_vf_objects (pf, "vfs");
-  guint n = 0;
-
-  for (const GList *vf = vfs; vf; vf = vf->next)
-    n += is_free (vf->data);
-  return n;
-}
-
 static void
 print_pfs (GList *pfs)
 {
@@ -132,10 +115,8 @@ print_pfs (GList *pfs)
       bal_table_take (table, cell_of_bandwidth (pf, "allocated-mbps"));
       bal_table_take (table, cell_of_bandwidth (pf, "residual-mbps"));
       bal_table_take (table, cell_of_number (pf, "num-vfs"));
-      if (is_true (pf, "excluded"))
-        bal_table_add (table, "excluded");
-      else
-        bal_table_add_number (table, count_free (pf));
+      bal_table_take (table, is_true (pf, "excluded") ? g_strdup ("excluded")
+                                                      : cell_of_number (pf, "free-vfs"));
     }
   bal_table_print (table, stdout);
 }

@@ -19,6 +19,7 @@ struct _BalLink
   char *uri;
   const BalLinkHandlers *handlers; /* NULL once the creator has freed it; main context only */
   gpointer user_data;
+  gboolean has_events;
 
   GMutex mutex;
   GCond cond;
@@ -266,8 +267,8 @@ subscribe (BalLink *self, virConnectPtr connection, int callback_ids[static N_SU
     }
   for (gsize i = 0; i < N_SUBSCRIPTIONS; i++)
     {
-      callback_ids[i] = subscribe_to (self, connection, i);
-      ok &= callback_ids[i] >= 0;
+      callback_ids[i] = self->has_events ? subscribe_to (self, connection, i) : -1;
+      ok &= !self->has_events || callback_ids[i] >= 0;
     }
   if (!ok)
     unsubscribe (connection, callback_ids);
@@ -351,6 +352,7 @@ bal_link_new (const char *root,
   self->uri = g_strdup (uri);
   self->handlers = handlers;
   self->user_data = user_data;
+  self->has_events = handlers->lifecycle != NULL;
   g_mutex_init (&self->mutex);
   g_cond_init (&self->cond);
   g_thread_unref (g_thread_new ("libvirt-link", run, self));

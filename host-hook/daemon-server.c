@@ -33,6 +33,8 @@ typedef struct
 struct _BalDaemonRequest
 {
   Connection *connection; /* NULL: the client has left */
+  void (*left) (gpointer user_data);
+  gpointer left_data;
 };
 
 struct _BalDaemonServer
@@ -54,6 +56,14 @@ clear_source (guint *id)
   *id = 0;
 }
 
+static void
+request_abandon (BalDaemonRequest *self)
+{
+  self->connection = NULL;
+  if (self->left != NULL)
+    self->left (self->left_data);
+}
+
 /* By the table of connections only. */
 static void
 connection_free (gpointer data)
@@ -62,7 +72,7 @@ connection_free (gpointer data)
   clear_source (&self->watch_id);
   clear_source (&self->timeout_id);
   if (self->request != NULL)
-    self->request->connection = NULL;
+    request_abandon (self->request);
   g_clear_pointer (&self->intake, bal_daemon_intake_free);
   g_clear_pointer (&self->reply, g_bytes_unref);
   g_close (self->fd, NULL);
@@ -283,6 +293,15 @@ bal_daemon_server_free (BalDaemonServer *self)
   g_hash_table_unref (self->connections);
   bal_daemon_listener_free (self->listener);
   g_free (self);
+}
+
+void
+bal_daemon_request_watch (BalDaemonRequest *request,
+                          void (*left) (gpointer user_data),
+                          gpointer user_data)
+{
+  request->left = left;
+  request->left_data = user_data;
 }
 
 /* Takes ownership of @reply. */

@@ -46,6 +46,12 @@ BalDaemonServer *bal_daemon_server_new (const char *root,
 void bal_daemon_server_free (BalDaemonServer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalDaemonServer, bal_daemon_server_free)
 
+/* @left is called once if the client hangs up before @request is answered, which is to be answered
+ * all the same. */
+void bal_daemon_request_watch (BalDaemonRequest *request,
+                               void (*left) (gpointer user_data),
+                               gpointer user_data);
+
 /* Answers with @result, an object, whose ownership is taken. */
 void bal_daemon_request_return (BalDaemonRequest *request, JsonNode *result);
 

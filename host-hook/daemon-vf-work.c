@@ -18,6 +18,17 @@ work_new (BalVfWorkKind kind)
 }
 
 BalVfWork *
+bal_vf_work_new_open (const char *root, const char *config_path, const BalVfNic *nic)
+{
+  BalVfWork *self = work_new (BAL_VF_WORK_OPEN);
+
+  self->root = root;
+  self->config_path = config_path;
+  self->nic = nic;
+  return self;
+}
+
+BalVfWork *
 bal_vf_work_new_call (BalVfCall *call)
 {
   BalVfWork *self = work_new (BAL_VF_WORK_CALL);
@@ -25,6 +36,20 @@ bal_vf_work_new_call (BalVfCall *call)
   self->call = *call;
   bal_vf_call_init (call, call->command);
   return self;
+}
+
+/* NULL: the XML does not say, and why. */
+static char *
+read_uuid (const char *xml, GError **error)
+{
+  g_autoptr (xmlDoc) document = bal_xml_parse (xml, "The domain XML", error);
+  g_autofree char *text =
+    document ? bal_xml_text (bal_xml_child (xmlDocGetRootElement (document), "uuid")) : NULL;
+  char *uuid = NULL;
+
+  if (document)
+    bal_vf_parse_uuid ("The domain's uuid", text ? text : "", &uuid, error);
+  return uuid;
 }
 
 BalVfWork *
@@ -48,6 +73,7 @@ bal_vf_work_new_hook (const BalHookCall *call)
       {
         BalVfWork *self = work_new (kinds[i].kind);
         self->xml = g_strndup (g_bytes_get_data (call->xml, NULL), g_bytes_get_size (call->xml));
+        self->uuid = read_uuid (self->xml, NULL);
         return self;
       }
   return NULL;
@@ -74,6 +100,7 @@ bal_vf_work_free (BalVfWork *self)
   bal_vf_call_clear (&self->call);
   g_free (self->xml);
   g_free (self->uuid);
+  g_clear_pointer (&self->service, bal_vf_service_free);
   g_clear_pointer (&self->result, json_object_unref);
   g_clear_error (&self->error);
   g_free (self);
@@ -82,8 +109,23 @@ bal_vf_work_free (BalVfWork *self)
 gboolean
 bal_vf_work_is_slow (const BalVfWork *self)
 {
-  return self->kind == BAL_VF_WORK_SETTLE || self->kind == BAL_VF_WORK_RELOAD
+  return self->kind == BAL_VF_WORK_OPEN || self->kind == BAL_VF_WORK_SETTLE
+         || self->kind == BAL_VF_WORK_RELOAD
          || (self->kind == BAL_VF_WORK_CALL && self->call.command != BAL_VF_COMMAND_LIST);
+}
+
+gboolean
+bal_vf_work_is_for_answer (const BalVfWork *self)
+{
+  return self->kind == BAL_VF_WORK_CALL || self->kind == BAL_VF_WORK_PREPARE
+         || self->kind == BAL_VF_WORK_ARRIVE;
+}
+
+gboolean
+bal_vf_work_is_hook (const BalVfWork *self)
+{
+  return self->kind == BAL_VF_WORK_PREPARE || self->kind == BAL_VF_WORK_ARRIVE
+         || self->kind == BAL_VF_WORK_END;
 }
 
 /* --- clients --- */
@@ -150,16 +192,12 @@ arrive (BalVfWork *self, BalVfService *service)
 }
 
 static void
-end (BalVfWork *self, BalVfService *service)
+end (const BalVfWork *self, BalVfService *service, GError **error)
 {
-  g_autoptr (xmlDoc) document = bal_xml_parse (self->xml, "The domain XML", &self->error);
-  g_autofree char *text = NULL;
+  g_autofree char *uuid = read_uuid (self->xml, error);
 
-  if (!document)
-    return;
-  text = bal_xml_text (bal_xml_child (xmlDocGetRootElement (document), "uuid"));
-  if (bal_vf_parse_uuid ("The domain's uuid", text ? text : "", &self->uuid, &self->error))
-    bal_vf_service_end (service, self->uuid);
+  if (uuid)
+    bal_vf_service_end (service, uuid);
 }
 
 void
@@ -174,6 +212,9 @@ bal_vf_work_run (BalVfWork *self, BalVfService *service)
 
   switch (self->kind)
     {
+    case BAL_VF_WORK_OPEN:
+      self->service = bal_vf_service_new (self->root, self->config_path, self->nic, &self->error);
+      break;
     case BAL_VF_WORK_CALL:
       self->result = calls[self->call.command](service, &self->call, &self->error);
       break;
@@ -184,7 +225,7 @@ bal_vf_work_run (BalVfWork *self, BalVfService *service)
       arrive (self, service);
       break;
     case BAL_VF_WORK_END:
-      end (self, service);
+      end (self, service, &self->error);
       break;
     case BAL_VF_WORK_SETTLE:
       bal_vf_service_settle (service, self->uuid);
@@ -193,7 +234,8 @@ bal_vf_work_run (BalVfWork *self, BalVfService *service)
       bal_vf_service_reload (service, &self->error);
       break;
     }
-  self->is_idle = bal_vf_service_is_idle (service);
+  if (service)
+    self->is_idle = bal_vf_service_is_idle (service);
 }
 
 const char *

@@ -3,17 +3,23 @@
 
 #include "host-hook/daemon-log.h"
 #include "host-hook/daemon-vf-work.h"
+#include "host-hook/vf-error.h"
 
 #define SETTLE_S 15
 
 /* The service lets one thread at a time at the ledger; what is slow waits for libvirt, each for
- * another domain. */
+ * another domain. libvirtd carries out five requests of one connection at a time (the default of
+ * max_client_requests) and reads none beyond these, nor keep-alive's answers: one is left free. */
 #define QUICK_THREADS 4
-#define SLOW_THREADS 16
+#define SLOW_THREADS 4
 
 /* Of those that clients may have asked for at once. Others of the server's connections stay free
  * for hooks, and what clients that left have asked for does not pile up. */
 #define SLOW_CALLS_MAX 128u
+
+/* How long a request waits for the service to be opened, which may make VFs. Below what the hook
+ * waits for an answer. */
+#define OPEN_WAIT_MS 15000
 
 /* Settling of all domains, in `settling`; no UUID. */
 #define ALL ""
@@ -25,14 +31,19 @@ struct _BalDaemonVf
   const char *root;
   char *config_path;
   const BalVfNic *nic;
-  BalVfService *service; /* NULL: could not be had, because of */
+  BalVfService *service; /* NULL: is being opened, or could not be had, because of */
   GError *problem;
+  gboolean is_opening;
+  gboolean wants_reload; /* once it is opened */
+  GQueue waiting;        /* jobs, for it to be opened */
+  guint waiting_id;
   GThreadPool *quick;
   GThreadPool *slow;
   virConnectPtr connection; /* NULL: libvirt is away */
   guint timer_id;
   GHashTable *jobs;     /* at work, or on the way back */
   GHashTable *settling; /* UUIDs, or ALL, whose settling no thread has begun with */
+  GHashTable *hooks;    /* UUID -> GQueue of jobs that come behind the one that is at work */
   guint64 n_jobs;       /* so far */
   guint n_slow_calls;   /* of clients, among `jobs` */
   gboolean is_idle;     /* nothing is in the ledger, and no job may have changed that */
@@ -44,6 +55,7 @@ typedef struct
   BalDaemonVf *vf;
   BalVfWork *work;
   BalDaemonRequest *request; /* NULL: nobody waits */
+  gint has_left;             /* the client has; any thread */
   guint64 number;
   BalVfService *service;
 } Job;
@@ -58,6 +70,7 @@ vf_unref (BalDaemonVf *self)
   g_clear_error (&self->problem);
   g_hash_table_unref (self->jobs);
   g_hash_table_unref (self->settling);
+  g_hash_table_unref (self->hooks);
   g_free (self->config_path);
   g_free (self);
 }
@@ -70,6 +83,12 @@ job_free (gpointer data)
   bal_vf_work_free (self->work);
   vf_unref (self->vf);
   g_free (self);
+}
+
+static void
+hooks_free (gpointer data)
+{
+  g_queue_free_full (data, job_free);
 }
 
 /* --- answers --- */
@@ -104,7 +123,10 @@ answer_job (Job *job)
 static void
 log_error (const BalVfWork *work)
 {
-  if (work->kind == BAL_VF_WORK_RELOAD)
+  if (work->kind == BAL_VF_WORK_OPEN)
+    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "no virtual functions are handed out: %s",
+                    work->error->message);
+  else if (work->kind == BAL_VF_WORK_RELOAD)
     bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s; the configuration stays as it was",
                     work->error->message);
   else if (work->kind != BAL_VF_WORK_CALL)
@@ -147,6 +169,49 @@ note_idle (BalDaemonVf *self, const Job *job)
   update_timer (self);
 }
 
+/* To its thread; it has the service's order from here on. */
+static void
+submit (Job *job)
+{
+  BalDaemonVf *self = job->vf;
+
+  job->service = self->service;
+  /* NB: its error is that a thread could not be had; the work waits for one then. */
+  g_thread_pool_push (bal_vf_work_is_slow (job->work) ? self->slow : self->quick, job, NULL);
+}
+
+/* Hooks of one domain are carried out in the order that they came in, though many threads do it:
+ * an end that came late to its thread would give up what the next start has reserved. */
+static void
+submit_in_order (Job *job)
+{
+  const char *uuid = bal_vf_work_is_hook (job->work) ? job->work->uuid : NULL;
+  GQueue *behind = uuid ? g_hash_table_lookup (job->vf->hooks, uuid) : NULL;
+
+  if (behind)
+    {
+      g_queue_push_tail (behind, job);
+      return;
+    }
+  if (uuid)
+    g_hash_table_insert (job->vf->hooks, g_strdup (uuid), g_queue_new ());
+  submit (job);
+}
+
+static void
+submit_next (BalDaemonVf *self, const char *uuid)
+{
+  GQueue *behind = g_hash_table_lookup (self->hooks, uuid);
+  Job *next = g_queue_pop_head (behind);
+
+  if (next)
+    submit (next);
+  else
+    g_hash_table_remove (self->hooks, uuid);
+}
+
+static void note_opened (BalDaemonVf *self, BalVfWork *work);
+
 /* On the main context; frees nothing. NB: not called any more once the daemon's end has emptied
  * `jobs`. */
 static gboolean
@@ -163,6 +228,10 @@ on_done (gpointer user_data)
     log_error (job->work);
   if (job->request)
     answer_job (job);
+  if (bal_vf_work_is_hook (job->work) && job->work->uuid)
+    submit_next (self, job->work->uuid);
+  if (job->work->kind == BAL_VF_WORK_OPEN)
+    note_opened (self, job->work);
   note_idle (self, job);
   if (job->work->kind == BAL_VF_WORK_END && job->work->uuid)
     bal_daemon_vf_settle (self, job->work->uuid);
@@ -190,54 +259,159 @@ run (gpointer data, gpointer user_data)
       job_free (job);
       return;
     }
+  if (g_atomic_int_get (&job->has_left) && bal_vf_work_is_for_answer (job->work))
+    {
+      g_set_error_literal (&job->work->error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                           "Whoever asked waits no more; nothing was changed");
+      g_idle_add_full (G_PRIORITY_DEFAULT, on_done, job, job_free);
+      return;
+    }
   if (job->work->kind == BAL_VF_WORK_SETTLE)
     g_idle_add_full (G_PRIORITY_DEFAULT, on_settling, job, NULL);
   bal_vf_work_run (job->work, job->service);
   g_idle_add_full (G_PRIORITY_DEFAULT, on_done, job, job_free);
 }
 
-/* Takes ownership of @work and @request (NULL: nobody waits). */
 static void
-push (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
+on_left (gpointer user_data)
+{
+  Job *job = user_data;
+
+  g_atomic_int_set (&job->has_left, TRUE);
+}
+
+/* Takes ownership of @work and @request (NULL: nobody waits). */
+static Job *
+job_new (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
 {
   Job *job = g_new (Job, 1);
 
-  *job = (Job){.vf = self,
-               .work = work,
-               .request = request,
-               .number = ++self->n_jobs,
-               .service = self->service};
+  *job = (Job){.vf = self, .work = work, .request = request, .number = ++self->n_jobs};
+  if (request)
+    bal_daemon_request_watch (request, on_left, job);
   g_atomic_int_inc (&self->ref_count);
   g_hash_table_add (self->jobs, job);
   if (is_slow_call (work))
     self->n_slow_calls++;
   self->is_idle = FALSE;
-  /* NB: its error is that a thread could not be had; the work waits for one then. */
-  g_thread_pool_push (bal_vf_work_is_slow (work) ? self->slow : self->quick, job, NULL);
+  return job;
+}
+
+static void
+push (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
+{
+  submit_in_order (job_new (self, work, request));
+}
+
+/* --- opening --- */
+
+static void
+refuse_waiting (BalDaemonVf *self, const GError *error)
+{
+  Job *job;
+
+  g_clear_handle_id (&self->waiting_id, g_source_remove);
+  while ((job = g_queue_pop_head (&self->waiting)) != NULL)
+    {
+      g_hash_table_remove (self->jobs, job);
+      if (is_slow_call (job->work))
+        self->n_slow_calls--;
+      answer_error (g_steal_pointer (&job->request), error);
+      job_free (job);
+    }
+}
+
+static gboolean
+on_not_opened (gpointer user_data)
+{
+  BalDaemonVf *self = user_data;
+  g_autoptr (GError) error =
+    g_error_new (BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+                 "ballastd has not looked at all of this host's NICs yet; nothing was changed, try "
+                 "again");
+
+  self->waiting_id = 0;
+  refuse_waiting (self, error);
+  return G_SOURCE_REMOVE;
+}
+
+/* What comes meanwhile is begun with then, or told that there is no service. */
+static void
+wait_for_service (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
+{
+  g_queue_push_tail (&self->waiting, job_new (self, work, request));
+  if (self->waiting_id == 0)
+    self->waiting_id = g_timeout_add (OPEN_WAIT_MS, on_not_opened, self);
+}
+
+/* In a thread: it looks at all NICs, and may make VFs, which takes a driver seconds each. */
+static void
+open_service (BalDaemonVf *self)
+{
+  self->is_opening = TRUE;
+  g_clear_error (&self->problem);
+  push (self, bal_vf_work_new_open (self->root, self->config_path, self->nic), NULL);
+}
+
+static void
+note_opened (BalDaemonVf *self, BalVfWork *work)
+{
+  gboolean wants_reload = self->wants_reload;
+  Job *job;
+
+  self->is_opening = self->wants_reload = FALSE;
+  self->service = g_steal_pointer (&work->service);
+  self->problem = g_steal_pointer (&work->error);
+  if (self->service)
+    {
+      g_clear_handle_id (&self->waiting_id, g_source_remove);
+      while ((job = g_queue_pop_head (&self->waiting)) != NULL)
+        submit_in_order (job);
+      bal_daemon_vf_set_connection (self, self->connection);
+    }
+  else if (!wants_reload)
+    refuse_waiting (self, self->problem);
+  if (wants_reload)
+    bal_daemon_vf_reload (self);
 }
 
 /* --- requests --- */
 
+static void
+take (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
+{
+  if (self->service)
+    push (self, work, request);
+  else if (self->is_opening)
+    wait_for_service (self, work, request);
+  else
+    {
+      answer_error (request, self->problem);
+      bal_vf_work_free (work);
+    }
+}
+
+static gboolean
+is_too_much (const BalDaemonVf *self, const BalVfWork *work)
+{
+  return (is_slow_call (work) && self->n_slow_calls >= SLOW_CALLS_MAX)
+         || (work->kind == BAL_VF_WORK_CALL && self->waiting.length >= SLOW_CALLS_MAX);
+}
+
 void
 bal_daemon_vf_call (BalDaemonVf *self, BalDaemonRequest *request, BalVfCall *call)
 {
-  BalVfWork *work;
+  BalVfWork *work = bal_vf_work_new_call (call);
 
-  if (!self->service)
+  if (!is_too_much (self, work))
     {
-      answer_error (request, self->problem);
+      take (self, work, request);
       return;
     }
-  work = bal_vf_work_new_call (call);
-  if (is_slow_call (work) && self->n_slow_calls >= SLOW_CALLS_MAX)
-    {
-      bal_daemon_request_fail (request, "GenericError",
-                               "ballastd is at work on as many requests about VFs as it takes; "
-                               "nothing was changed, try again");
-      bal_vf_work_free (work);
-      return;
-    }
-  push (self, work, request);
+  bal_daemon_request_fail (request, "GenericError",
+                           "ballastd is at work on as many requests about VFs as it takes; "
+                           "nothing was changed, try again");
+  bal_vf_work_free (work);
 }
 
 void
@@ -245,16 +419,10 @@ bal_daemon_vf_hook (BalDaemonVf *self, BalDaemonRequest *request, const BalHookC
 {
   BalVfWork *work = bal_vf_work_new_hook (call);
 
-  if (work && self->service)
-    {
-      push (self, work, request);
-      return;
-    }
   if (work)
-    answer_error (request, self->problem);
+    take (self, work, request);
   else
     answer_object (request, json_object_new ());
-  g_clear_pointer (&work, bal_vf_work_free);
 }
 
 void
@@ -279,23 +447,13 @@ bal_daemon_vf_set_connection (BalDaemonVf *self, virConnectPtr connection)
 
 /* --- life --- */
 
-static void
-open_service (BalDaemonVf *self)
-{
-  g_clear_error (&self->problem);
-  self->service = bal_vf_service_new (self->root, self->config_path, self->nic, &self->problem);
-  if (self->service)
-    bal_daemon_vf_set_connection (self, self->connection);
-  else
-    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "no virtual functions are handed out: %s",
-                    self->problem->message);
-}
-
 void
 bal_daemon_vf_reload (BalDaemonVf *self)
 {
   if (self->service)
     push (self, bal_vf_work_new_reload (), NULL);
+  else if (self->is_opening)
+    self->wants_reload = TRUE;
   else
     open_service (self);
 }
@@ -311,6 +469,7 @@ bal_daemon_vf_new (const char *root, const char *config_path, const BalVfNic *ni
   self->nic = nic;
   self->jobs = g_hash_table_new (NULL, NULL);
   self->settling = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->hooks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, hooks_free);
   /* Not exclusive: these start threads when there is work, and fail never. */
   self->quick = g_thread_pool_new (run, NULL, QUICK_THREADS, FALSE, NULL);
   self->slow = g_thread_pool_new (run, NULL, SLOW_THREADS, FALSE, NULL);
@@ -325,6 +484,7 @@ bal_daemon_vf_free (BalDaemonVf *self)
   gpointer key;
 
   g_clear_handle_id (&self->timer_id, g_source_remove);
+  g_clear_handle_id (&self->waiting_id, g_source_remove);
   g_hash_table_iter_init (&iter, self->jobs);
   while (g_hash_table_iter_next (&iter, &key, NULL))
     {
@@ -335,6 +495,9 @@ bal_daemon_vf_free (BalDaemonVf *self)
                                  "ballastd ends; what was begun is gone on with by the next one");
       g_hash_table_iter_remove (&iter);
     }
+  /* Those that no pool has. */
+  g_hash_table_remove_all (self->hooks);
+  g_queue_clear_full (&self->waiting, job_free);
   /* NB: not at once: glib 2.74 then frees entries that are none. */
   g_atomic_int_set (&self->is_ended, TRUE);
   g_thread_pool_free (self->quick, FALSE, FALSE);

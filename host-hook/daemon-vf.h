@@ -24,8 +24,8 @@ G_BEGIN_DECLS
 
 typedef struct _BalDaemonVf BalDaemonVf;
 
-/* As bal_vf_service_new() takes them; @root and @nic live as long as the process. Blocks on sysfs
- * and the disk. */
+/* As bal_vf_service_new() takes them; @root and @nic live as long as the process. The service is
+ * opened in a thread; requests wait for it, at most 15 s. */
 BalDaemonVf *bal_daemon_vf_new (const char *root, const char *config_path, const BalVfNic *nic);
 void bal_daemon_vf_free (BalDaemonVf *self);
 
@@ -38,7 +38,8 @@ void bal_daemon_vf_set_connection (BalDaemonVf *self, virConnectPtr connection);
 /* A domain has come, gone, or runs again. */
 void bal_daemon_vf_settle (BalDaemonVf *self, const char *uuid);
 
-/* Answers @request, now or later. */
+/* Answers @request, now or later. Hooks of one domain are carried out in the order that they come
+ * in; what nobody waits for any more is not begun with, but for a domain's end. */
 void bal_daemon_vf_hook (BalDaemonVf *self, BalDaemonRequest *request, const BalHookCall *call);
 void bal_daemon_vf_call (BalDaemonVf *self, BalDaemonRequest *request, BalVfCall *call);
 

@@ -24,6 +24,7 @@ struct _BalDaemon
   char *root;
   const BalConfig *config;
   BalLink *link;
+  BalLink *vf_link;         /* for calls about VFs, which block: no other one waits behind them */
   virConnectPtr connection; /* NULL: libvirt is away */
   BalStatusFolder *status;
   gboolean is_first_look; /* at domains that may have arrived while nobody looked */
@@ -196,11 +197,11 @@ on_up (virConnectPtr connection, gpointer user_data)
   self->connection = connection;
   virConnectRef (connection);
   bal_domains_set_connection (self->domains, connection);
-  bal_daemon_vf_set_connection (self->vf, connection);
   if (self->status)
     look_afresh (self);
   /* Some may have begun to run while libvirt could not tell. */
   bal_domains_tell_all (self->domains, BAL_EVENT_RESUMED);
+  bal_daemon_vf_settle (self->vf, NULL);
   on_sweep (self);
 }
 
@@ -211,8 +212,23 @@ on_down (gpointer user_data)
 
   bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "libvirt is away");
   bal_domains_set_connection (self->domains, NULL);
-  bal_daemon_vf_set_connection (self->vf, NULL);
   g_clear_pointer (&self->connection, virConnectClose);
+}
+
+static void
+on_vf_up (virConnectPtr connection, gpointer user_data)
+{
+  const BalDaemon *self = user_data;
+
+  bal_daemon_vf_set_connection (self->vf, connection);
+}
+
+static void
+on_vf_down (gpointer user_data)
+{
+  const BalDaemon *self = user_data;
+
+  bal_daemon_vf_set_connection (self->vf, NULL);
 }
 
 static void
@@ -263,6 +279,7 @@ bal_daemon_new (const char *root,
                                            .leaving = on_leaving,
                                            .failed = on_failed,
                                            .migrated = on_migrated};
+  static const BalLinkHandlers vf_handlers = {.up = on_vf_up, .down = on_vf_down};
   BalDaemon *self = g_new0 (BalDaemon, 1);
 
   if (bal_process_incarnation (root, getpid (), &self->me, error))
@@ -283,6 +300,7 @@ bal_daemon_new (const char *root,
   self->marking = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->marks = bal_marks_new (on_marked, self);
   self->link = bal_link_new (root, uri, &handlers, self);
+  self->vf_link = bal_link_new (root, uri, &vf_handlers, self);
   self->sweep_id = g_timeout_add_seconds (SWEEP_S, on_sweep, self);
   return self;
 }
@@ -305,6 +323,7 @@ void
 bal_daemon_free (BalDaemon *self)
 {
   g_clear_handle_id (&self->sweep_id, g_source_remove);
+  bal_link_free (self->vf_link);
   bal_daemon_vf_free (self->vf);
   bal_windows_free (self->windows);
   bal_daemon_server_free (self->server);

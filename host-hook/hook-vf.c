@@ -121,7 +121,8 @@ main (int argc, char **argv)
     return 0;
   if (is_release)
     {
-      g_printerr ("60-ballast-vf: %s; ballastd gives the domain's VFs up by itself\n",
+      g_printerr ("60-ballast-vf: %s; the domain's VFs stay reserved until ballastd, which goes "
+                  "through its ledger as long as it can use that, finds it gone\n",
                   error->message);
       return 0;
     }

@@ -42,7 +42,6 @@ bal_migrate_vf_detach (
 {
   g_autoptr (GError) failure = NULL;
 
-  *detached = FALSE;
   if (!asks_for_vfs (domain))
     return TRUE;
   if (call (job, BAL_VF_COMMAND_DETACH, uuid, &failure))
@@ -51,7 +50,7 @@ bal_migrate_vf_detach (
       return TRUE;
     }
   /* NB: one that did not answer in time may be at it still. */
-  *detached = failure->domain == BAL_DAEMON_ERROR;
+  *detached |= failure->domain == BAL_DAEMON_ERROR;
   if (g_error_matches (failure, BAL_FAILURE, BAL_EXIT_NOT_FOUND))
     {
       bal_report_warning (job->report, "the domain keeps its virtual functions: %s",
@@ -59,8 +58,8 @@ bal_migrate_vf_detach (
       return TRUE;
     }
   g_propagate_prefixed_error (error, g_steal_pointer (&failure),
-                              "The domain stays where it is: its virtual functions could not be "
-                              "detached: ");
+                              "The domain is not migrated, because its virtual functions could not "
+                              "be detached: ");
   return FALSE;
 }
 

@@ -5,7 +5,8 @@
  * and keeps them reserved. The destination's ballastd attaches one of the same bandwidth and MAC
  * address when the domain has arrived there, by its metadata.
  *
- * Ownership: nothing is kept. Failure: one sentence; the domain has its VFs then.
+ * Ownership: nothing is kept. Failure: one sentence; ballastd sees to it then that the
+ * domain has its VFs in the end.
  */
 #pragma once
 
@@ -15,9 +16,10 @@
 
 G_BEGIN_DECLS
 
-/* Of a domain that asks for VFs in its live metadata. *@detached: bal_migrate_vf_attach() is to be
- * called if it stays. Waits for the guest. A ballastd that is not there is warned of: libvirt then
- * says what it thinks of the migration. */
+/* Of a domain that asks for VFs in its live metadata. *@detached is set to TRUE when
+ * bal_migrate_vf_attach() is to be called if it stays, and otherwise left as it is. They are kept
+ * for it for two minutes without a migration, from the last such call on. Waits for the guest. A
+ * ballastd that is not there is warned of: libvirt then says what it thinks of the migration. */
 gboolean bal_migrate_vf_detach (
   const BalJob *job, virDomainPtr domain, const char *uuid, gboolean *detached, GError **error);
 

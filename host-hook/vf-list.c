@@ -76,6 +76,20 @@ build_vfs (const BalVfPf *pf, Count *count)
 
 /* --- PFs --- */
 
+/* Also of those that the list has no room for. */
+static guint
+count_free (const BalVfPf *pf, const BalVfBook *book)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < pf->vfs->len; i++)
+    {
+      const BalVf *vf = &g_array_index (pf->vfs, BalVf, i);
+      n += vf->use == BAL_VF_IDLE && bal_vf_book_find_vf (book, vf->pci) == NULL;
+    }
+  return n;
+}
+
 static JsonObject *
 build_pf (const BalVfPf *pf, Count *count)
 {
@@ -98,6 +112,7 @@ build_pf (const BalVfPf *pf, Count *count)
   json_object_set_boolean_member (object, "excluded", pf->excluded);
   json_object_set_int_member (object, "total-vfs", pf->total_vfs);
   json_object_set_int_member (object, "num-vfs", pf->num_vfs);
+  json_object_set_int_member (object, "free-vfs", count_free (pf, count->book));
   json_object_set_array_member (object, "vfs", build_vfs (pf, count));
   return object;
 }

@@ -81,7 +81,7 @@ def test_refused(fake, tmp_path, argv):
     fake(answering(('{"error": {"class": "VfRefused", "desc": "%s"}}\n' % figures).encode()))
     result = run_hook(tmp_path, argv)
     if argv == RELEASE:
-        assert result[:2] == (0, b"") and figures in result[2]
+        assert result[:2] == (0, b"") and figures in result[2] and "stay reserved until" in result[2]
     else:
         assert_refused(result, figures)
 

@@ -34,6 +34,21 @@ bal_daemon_request_fail (BalDaemonRequest *request, const char *error_class, con
 }
 
 void
+bal_daemon_request_watch (BalDaemonRequest *request,
+                          void (*left) (gpointer user_data),
+                          gpointer user_data)
+{
+  request->left = left;
+  request->left_data = user_data;
+}
+
+void
+vf_end_leave (BalDaemonRequest *request)
+{
+  request->left (request->left_data);
+}
+
+void
 vf_end_request_clear (BalDaemonRequest *self)
 {
   g_clear_pointer (&self->result, json_node_unref);
@@ -86,10 +101,20 @@ vf_end_n_services (const char *unused)
 }
 
 BalDaemonVf *
-vf_end_start (void)
+vf_end_start_opening (void)
 {
   vf_service_fake_init ();
   return bal_daemon_vf_new ("", NULL, NULL);
+}
+
+BalDaemonVf *
+vf_end_start (void)
+{
+  BalDaemonVf *vf = vf_end_start_opening ();
+
+  /* The first that an opened service is told is that there is no libvirt yet. */
+  vf_end_iterate_until (vf_service_fake_count, "down", 1);
+  return vf;
 }
 
 /* The service goes once the last thread has come back. */

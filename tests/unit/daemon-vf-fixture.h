@@ -18,12 +18,21 @@ struct _BalDaemonRequest
   guint n_answers;
   JsonNode *result;
   char *error_class;
+  void (*left) (gpointer user_data);
+  gpointer left_data;
 };
+
+/* The client hangs up. */
+void vf_end_leave (BalDaemonRequest *request);
 
 void vf_end_request_clear (BalDaemonRequest *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalDaemonRequest, vf_end_request_clear)
 
+/* With a service that is opened. */
 BalDaemonVf *vf_end_start (void);
+
+/* A service that may be being opened still: its line is "new". */
+BalDaemonVf *vf_end_start_opening (void);
 
 /* Waits for the service's end, which comes once the last thread has come back. */
 void vf_end_finish (BalDaemonVf *vf);

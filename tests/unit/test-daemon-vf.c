@@ -129,6 +129,30 @@ test_hooks_overtake (void)
   vf_end_finish (vf);
 }
 
+/* libvirtd serves five calls of a connection at a time, and keep-alive must get through. */
+static void
+test_few_at_libvirt (void)
+{
+  BalDaemonVf *vf = vf_end_start ();
+  BalDaemonRequest slow[20] = {{0}};
+  g_auto (BalDaemonRequest) listed = {0};
+
+  vf_service_fake_hold ("allocate net0");
+  for (guint i = 0; i < G_N_ELEMENTS (slow); i++)
+    vf_end_allocate (vf, &slow[i], "net0", FALSE);
+  vf_end_iterate_until (vf_service_fake_count, "allocate net0", 4);
+  vf_end_ask (vf, &listed, BAL_VF_COMMAND_LIST, NULL);
+  vf_end_iterate_until_answered (&listed);
+  g_assert_cmpuint (vf_service_fake_count ("allocate net0"), ==, 4);
+  vf_service_fake_let_go ();
+  for (guint i = 0; i < G_N_ELEMENTS (slow); i++)
+    {
+      vf_end_assert_returned (&slow[i], "{'port':{'port':'net0'}}");
+      vf_end_request_clear (&slow[i]);
+    }
+  vf_end_finish (vf);
+}
+
 /* Those at work, and those that no thread has begun with, are answered when ballastd ends, and not
  * again when a thread comes back. */
 static void
@@ -213,7 +237,7 @@ test_without_service (void)
   bal_daemon_vf_reload (vf);
   vf_service_fake_break (FALSE);
   bal_daemon_vf_reload (vf);
-  g_assert_cmpuint (vf_service_fake_count ("up"), ==, 1);
+  vf_end_iterate_until (vf_service_fake_count, "up", 1);
   vf_end_ask (vf, &listed, BAL_VF_COMMAND_LIST, NULL);
   vf_end_assert_returned (&listed, "{'pfs':[]}");
   vf_end_finish (vf);
@@ -238,6 +262,7 @@ main (int argc, char **argv)
   g_test_add_func ("/daemon-vf/hooks", test_hooks);
   g_test_add_func ("/daemon-vf/end", test_end);
   g_test_add_func ("/daemon-vf/hooks-overtake", test_hooks_overtake);
+  g_test_add_func ("/daemon-vf/few-at-libvirt", test_few_at_libvirt);
   g_test_add_func ("/daemon-vf/end-of-the-daemon", test_end_of_the_daemon);
   g_test_add_func ("/daemon-vf/too-many", test_too_many);
   g_test_add_func ("/daemon-vf/without-service", test_without_service);

@@ -175,6 +175,7 @@ test_longest_list (gconstpointer schema)
   g_autoptr (BalVfBook) book = bal_vf_book_new ();
   g_autoptr (BalVfInventory) inventory = NULL;
   JsonObject *list;
+  JsonObject *last;
   JsonNode *node = json_node_new (JSON_NODE_OBJECT);
   g_autoptr (GBytes) reply = NULL;
   g_autoptr (JsonNode) read = NULL;
@@ -183,7 +184,7 @@ test_longest_list (gconstpointer schema)
   gsize length;
 
   test_root_set_up (&root, NULL);
-  for (guint pf = 0; pf < 20; pf++)
+  for (guint pf = 0; pf <= 20; pf++)
     vf_tree_add_pf (&root, pf, 64, 10000, 1);
   inventory = bal_vf_inventory_read (root.path, NULL, NULL);
   for (guint pf = 0; pf < 20; pf++)
@@ -205,7 +206,9 @@ test_longest_list (gconstpointer schema)
   list = bal_vf_list_build (inventory, book, NULL, NULL);
   schema_conforms ((JsonObject *)schema, list_type (schema), list, NULL);
   g_assert_cmpint (json_object_get_int_member (list, "left-out"), ==,
-                   20 * 64 - BAL_VF_LIST_VFS_MAX + 20 * 64 - BAL_VF_LIST_PORTS_MAX);
+                   21 * 64 - BAL_VF_LIST_VFS_MAX + 20 * 64 - BAL_VF_LIST_PORTS_MAX);
+  last = json_array_get_object_element (json_object_get_array_member (list, "pfs"), 20);
+  g_assert_cmpint (json_object_get_int_member (last, "free-vfs"), ==, 64);
   json_node_take_object (node, list);
   reply = bal_daemon_build_return (node);
   line = g_bytes_get_data (reply, &length);

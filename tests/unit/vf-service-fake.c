@@ -110,6 +110,7 @@ answer (const char *text, GError **error)
 BalVfService *
 bal_vf_service_new (const char *root, const char *config_path, const BalVfNic *nic, GError **error)
 {
+  note (g_strdup ("new"));
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&fake.mutex);
 
   if (fake.is_broken)
