@@ -11,15 +11,17 @@ from hooks import ENVIRONMENT, below
 from vf_peer import uuid
 
 NODE = """<node><domain type='test'><name>d1</name><uuid>{uuid}</uuid><memory>65536</memory>
-<metadata>{metadata}</metadata><os><type>hvm</type></os></domain></node>"""
+<metadata>{metadata}</metadata><os><type>hvm</type></os><devices>{devices}</devices></domain></node>"""
+VF = """<interface type='hostdev'><mac address='52:54:00:00:00:01'/>
+<source><address type='pci' domain='0' bus='3' slot='16' function='0'/></source></interface>"""
 PORTS = "<vf:ports xmlns:vf='urn:x-ballast:vf:1'><vf:port id='net0' bandwidth='1Gbit'/></vf:ports>"
 
 DETACH, ATTACH = (("vf-detach", uuid(1)), ("vf-attach", uuid(1)))
 
 
-def migrate(root, metadata=PORTS, *options, stderr=subprocess.PIPE):
+def migrate(root, metadata=PORTS, *options, devices="", stderr=subprocess.PIPE):
     node = root / "node.xml"
-    node.write_text(NODE.format(uuid=uuid(1), metadata=metadata), encoding="ascii")
+    node.write_text(NODE.format(uuid=uuid(1), metadata=metadata, devices=devices), encoding="ascii")
     return subprocess.run(below(root, [build_path("host-hook", "ballast"), "-c", f"test://{node}", "migrate", *options,
                                        "d1", "test:///default"]),
                           stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=60, check=False, env=ENVIRONMENT, cwd="/")
@@ -69,6 +71,13 @@ def test_detached_last(fake, tmp_path):
     with (tmp_path / "stderr").open("w", encoding="ascii") as stderr:
         migrate(tmp_path, stderr=stderr)
     assert "migrating plainly" in said[0]
+
+
+def test_detached_for_the_balloon(asked, tmp_path):
+    """Beside a VF nothing but the balloon could release: they go first. Their time begins anew before the transfer."""
+    commands = asked()
+    migrate(tmp_path, devices=VF)
+    assert commands == [DETACH, DETACH, ATTACH]
 
 
 def test_guest_that_does_not_let_go(asked, tmp_path):
