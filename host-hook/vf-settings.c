@@ -129,6 +129,9 @@ apply_rates (const BalVfNic *nic,
 
   if (nic->set (nic->data, pf_netdev, index, BAL_VF_SET_MAX_RATE, wanted, &cause))
     return TRUE;
+  /* Both go to the NIC at once: who demanded one is not to read of the other alone. */
+  if ((demanded & BAL_VF_SET_MIN_RATE) != 0)
+    g_prefix_error (&cause, "The bandwidth cannot be guaranteed: ");
   if (!settle (BAL_VF_SET_MIN_RATE, demanded, cause, refused, error))
     return FALSE;
   cause = NULL;

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -112,7 +113,8 @@ def run_modular(totals, options):
 
 
 def run_vf(totals, options):
-    run_pytest("vf", "vf", totals, options.pytest, build("test"))
+    install("vf")
+    run_pytest("vf", "vf", totals, [*long_option(options), *options.pytest], build("test"))
 
 
 # Layer: (function, part of the default run). Cheap ones first.
@@ -121,9 +123,9 @@ LAYERS = {
     "fuzz": (run_fuzz, True),
     "component": (run_component, True),
     "integration": (run_integration, True),
+    "vf": (run_vf, True),
     "backports": (run_backports, False),
     "modular": (run_modular, False),
-    "vf": (run_vf, False),
 }
 
 
@@ -131,9 +133,9 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("layers", nargs="*", metavar="LAYER",
                         help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
-                             "integration tests with libvirt and QEMU of bookworm-backports, modular, which runs "
-                             "ballastd's with virtqemud instead of libvirtd, and vf, which needs what "
-                             "tests/install-deps vf installs and tests virtual functions in an emulated host")
+                             "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
+                             "ballastd's with virtqemud instead of libvirtd. vf tests virtual functions in an emulated "
+                             "host with SR-IOV")
     parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")
@@ -146,8 +148,17 @@ def parse(arguments):
     return options
 
 
+def heed_signals():
+    """A shell that starts this in the background, or nohup, has it ignore signals, and each program below would do so too,
+    those included that are tested to end by one."""
+    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, signal.SIG_DFL)
+
+
 def main():
     options = parse(sys.argv[1:])
+    heed_signals()
     totals = Totals()
     for name in options.layers:
         began = time.monotonic()

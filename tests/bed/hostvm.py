@@ -5,11 +5,17 @@
         vm.virsh("list")
         vm.run(["ip", "link", "set", vm.pfs()[0].name, "vf", "0", "vlan", "7"])
 
+    with HostVm() as src, HostVm("dst", beside=src) as dst:
+        src.virsh("migrate", "--live", "web1", dst.uri)
+
 It takes the QEMU of roots.py's "backports" (QEMU 7.2 has no igb) and the disk of hostvm_image.py, over which each VM has
 a layer that is thrown away at the end. hostvm-janitor.sh cleans up when this process ends, however it ends. All state is
 in a fresh folder below /var/tmp. It runs while the QEMU lock is held, as every bed (hosts.py).
 
 This machine's tree, build folder and guest image are seen inside at their own paths, read-only; `shared` is, writable.
+
+Its NICs with SR-IOV are on one switch, with an ordinary one that is in the VM's bridge br0; a cable joins the
+switches of two VMs. So an inner guest is reached from both, by a VF or by a virtio interface on br0.
 """
 
 import dataclasses
@@ -24,20 +30,29 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 
 from . import hostvm_image, image, roots
 from .guest import Line, connect_unix
 from .host import BedError, CommandError, agent_program, ballast_program, build_dir, host_environment, wait_until
 from .hosts import take_lock
 
+#: of host VMs on br0, by name; tests/hostvm/setup has them in /etc/hosts
+ADDRESSES = {"src": "10.78.0.1", "dst": "10.78.0.2"}
+
 BOOT_TIMEOUT = 300
 POWEROFF_TIMEOUT = 90
+
+# By meson's own prefix.
+INSTALLED_BALLAST = "/usr/local/bin/ballast"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _TREE = os.path.dirname(os.path.dirname(_HERE))
 
-# A guest kernel that is emulated does without five levels of page tables and their slower walks.
-_CPU = "max,la57=off"
+# A guest kernel that is emulated does without five levels of page tables and their slower walks. With less than 36 bits of
+# physical addresses the firmware puts no BARs above 4 GiB: QEMU 10.0 drops the upper half of a VF's, and its registers
+# would be nowhere.
+_CPU = "max,la57=off,phys-bits=35"
 _CMDLINE = ("console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off cryptomgr.notests panic=0 "
             "systemd.show_status=no")
 
@@ -96,20 +111,28 @@ class VmProcess:
 class HostVm:
     """The VM, booted, from enter to exit.
 
-    pfs: how many NICs with SR-IOV; they are on one switch
+    pfs: how many NICs with SR-IOV
     memory_mib: QEMU backs only what is used of it
     guest_files: as for Bed, for the initramfs of inner guests
+    name: "src" or "dst", which find each other by it
+    beside: the other one, booted already: this one is at the other end of its cable, and has the same `shared`, so that
+        what a domain's definition names is at the same place
     """
 
-    def __init__(self, name="hostvm", pfs=2, memory_mib=3072, vcpus=2, guest_files=None):
+    def __init__(self, name="src", pfs=2, memory_mib=3072, vcpus=2, guest_files=None, beside=None):
         self.name = name
+        self.address = ADDRESSES[name]
+        #: libvirt's connection URI in a VM beside this one
+        self.uri = f"qemu+tcp://{name}/system"
         self._pf_count = pfs
         self._memory_mib = memory_mib
         self._vcpus = vcpus
         self._guest_files = dict(guest_files or {})
+        self._beside = beside
         self._numbers = (f"{random.randrange(1 << 32):x}.{n}" for n in itertools.count())
         self._turn = threading.Lock()
         self._line = None
+        self._has_ballast = False
         self._lock = None
         self._janitor = None
         self.qemu_pid = None
@@ -129,19 +152,24 @@ class HostVm:
     @property
     def shared(self):
         """A folder that the VM and this process see at this path."""
-        return os.path.join(self.dir, "shared")
+        return os.path.join((self._beside or self).dir, "shared")
+
+    @property
+    def initrd(self):
+        """What inner guests boot from, with `kernel`; as Bed's."""
+        return os.path.join(self.shared, "initrd")
 
     def _start(self):
         base = image.base_image()
         disk = hostvm_image.disk_image()
         root = roots.root_path("backports")
-        self._lock = take_lock()
+        self._lock = self._beside.share_lock() if self._beside else take_lock()
         self.dir = tempfile.mkdtemp(prefix="ballast-hostvm.", dir="/var/tmp")
-        os.makedirs(os.path.join(self.shared, "commands"))
-        #: what inner guests boot from, as Bed's
         self.kernel = base.kernel
-        self.initrd = os.path.join(self.shared, "initrd")
-        image.build_initrd(base, self.initrd, agent_program(), self._guest_files)
+        if not self._beside:
+            os.makedirs(os.path.join(self.shared, "commands"))
+            files = {"etc/boot-commands": os.path.join(hostvm_image.SOURCES, "guest-boot-commands"), **self._guest_files}
+            image.build_initrd(base, self.initrd, agent_program(), files)
         own_initrd = os.path.join(self.dir, "initrd")
         image.build_initrd(base, own_initrd, files={"init": os.path.join(hostvm_image.SOURCES, "init")})
 
@@ -153,12 +181,18 @@ class HostVm:
         self.qemu_pid = int(self._janitor.stdout.readline())
         self.wait_ready()
 
+    def share_lock(self):
+        """Another descriptor of the QEMU lock that this VM holds; None when a caller of ours holds it."""
+        return None if self._lock is None else os.dup(self._lock)
+
     def _qemu_arguments(self, disk, initrd):
         arguments = [
-            "-name", self.name, "-no-user-config", "-nodefaults", "-display", "none",
+            "-name", self.name, "-uuid", str(uuid.uuid4()), "-no-user-config", "-nodefaults", "-display", "none",
             "-M", "q35,kernel-irqchip=off", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", _CPU,
             "-smp", str(self._vcpus), "-m", str(self._memory_mib),
             "-device", "intel-iommu,caching-mode=on",
+            # Nor is Linux to put any there.
+            "-global", "q35-pcihost.pci-hole64-size=0",
             "-drive", f"if=none,id=disk,file={disk},format=raw,snapshot=on,cache=unsafe",
             "-device", "virtio-blk-pci,drive=disk",
             "-serial", "file:" + self._path("console"),
@@ -166,13 +200,18 @@ class HostVm:
             "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=commands,path={self._path('commands')},server=on,wait=off",
             "-device", "virtserialport,chardev=commands,name=org.ballast.test.0",
+            "-netdev", f"stream,id=cable,addr.type=unix,addr.path={(self._beside or self).cable},"
+                       f"server={'off' if self._beside else 'on'}",
+            "-netdev", "hubport,id=uplink,hubid=0,netdev=cable",
+            "-netdev", "hubport,id=own,hubid=0",
+            "-device", f"virtio-net-pci,netdev=own,mac=52:54:00:bb:00:{self._number:02x},romfile=",
         ]
         for n in range(self._pf_count):
             arguments += [
                 "-netdev", f"hubport,id=pf{n},hubid=0",
                 "-device", f"pcie-root-port,id=port{n},chassis={n + 1},slot={n + 1}",
-                "-device", f"igb,bus=port{n},netdev=pf{n},mac=52:54:00:ba:00:{n:02x},romfile="]
-        cmdline = f"{_CMDLINE} systemd.hostname={self.name}"
+                "-device", f"igb,bus=port{n},netdev=pf{n},mac=52:54:00:ba:{self._number:02x}:{n:02x},romfile="]
+        cmdline = f"{_CMDLINE} systemd.hostname={self.name} bed.address={self.address}/24"
         for n, (path, mode) in enumerate(self._shares()):
             arguments += ["-fsdev", f"local,id=share{n},path={path},security_model=none,multidevs=remap"
                           + (",readonly=on" if mode == "ro" else ""),
@@ -186,6 +225,15 @@ class HostVm:
         if build_dir() and not build_dir().startswith(_TREE + "/"):
             yield build_dir(), "ro"
         yield os.path.dirname(self.kernel), "ro"
+
+    @property
+    def _number(self):
+        return list(ADDRESSES).index(self.name)
+
+    @property
+    def cable(self):
+        """The socket that a VM beside this one connects to."""
+        return self._path("cable")
 
     def _path(self, name):
         return os.path.join(self.dir, name)
@@ -258,8 +306,16 @@ class HostVm:
         return self.run(["virsh", "-q", "-c", "qemu:///system", *arguments], check=check, timeout=timeout)
 
     def ballast(self, *arguments, check=True, timeout=120, env=None):
-        """Runs the built command line `ballast` in the VM; as run()."""
-        return self.run([ballast_program(), *arguments], check=check, timeout=timeout, env=env)
+        """Runs the command line `ballast` in the VM, the installed one when it is; as run()."""
+        return self.run([self.ballast_path, *arguments], check=check, timeout=timeout, env=env)
+
+    def ballast_popen(self, *arguments, env=None):
+        """Starts `ballast`; as popen()."""
+        return self.popen([self.ballast_path, *arguments], env=env)
+
+    @property
+    def ballast_path(self):
+        return INSTALLED_BALLAST if self._has_ballast else ballast_program()
 
     def read(self, inside):
         """Contents of a text file of the VM."""
@@ -287,10 +343,13 @@ class HostVm:
         """Installs the build under test as a package would; it stays over a reboot."""
         kept = tempfile.mkdtemp(prefix="install.", dir=self.shared)
         subprocess.run(["meson", "install", "-C", build_dir(), "--no-rebuild", "--quiet", "--destdir", kept], check=True)
-        self.run(["cp", "-a", "--no-preserve=ownership", f"{kept}/.", "/"], timeout=120)
+        self.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination", f"{kept}/.", "/"], timeout=120)
         # The build's prefix is /usr/local, but libvirt's hooks and the configuration are below /etc.
         self.run(["cp", "-a", "/usr/local/etc/.", "/etc"])
         self.run(["systemctl", "daemon-reload"])
+        # It looks for hooks when it starts.
+        self.run(["systemctl", "try-restart", "libvirtd"])
+        self._has_ballast = True
         shutil.rmtree(kept)
 
     def _command_folder(self, text):
@@ -337,7 +396,7 @@ class HostVm:
     def set_vfs(self, pf, count, with_driver=True):
         """Gives an idle PF `count` VFs; returns their PCI addresses in order.
 
-        with_driver: they are on igbvf when this returns, which takes two seconds for each
+        with_driver: they are on igbvf when this returns, which takes a while
         """
         device = f"/sys/bus/pci/devices/{pf.address}"
         has_link = self.carrier(pf)
@@ -430,15 +489,15 @@ class HostVm:
 
     def logs(self):
         """{name: text} of all there is to read about the VM, whether it still answers or not."""
-        found = {"console of the host VM": self.console(), "QEMU of the host VM": _read_or_empty(self._path("qemu.log"))}
+        found = {f"console of {self.name}": self.console(), f"QEMU of {self.name}": _read_or_empty(self._path("qemu.log"))}
         for name in sorted(os.listdir(self.shared)):
             if name.endswith(".console"):
                 found[name] = _read_or_empty(os.path.join(self.shared, name))
         show = "journalctl --no-pager --lines 60; tail -v -n 40 /var/log/libvirt/*.log /var/log/libvirt/qemu/*.log"
         try:
-            found["logs in the host VM"] = self.run(["sh", "-c", show], check=False, timeout=30).stdout
+            found[f"logs in {self.name}"] = self.run(["sh", "-c", show], check=False, timeout=30).stdout
         except (OSError, TimeoutError, subprocess.TimeoutExpired) as error:
-            found["logs in the host VM"] = f"it does not answer: {error}"
+            found[f"logs in {self.name}"] = f"it does not answer: {error}"
         return found
 
 

@@ -25,7 +25,7 @@ GUEST_SOURCES = os.path.join(TESTS, "guest")
 
 BOOT_MODULES = ("virtio_pci", "virtio_console", "virtio_balloon", "virtio_mem", "virtio_blk", "virtio_net")
 # Found by modprobe when something in the guest asks for them.
-EXTRA_MODULES = ("zram", "lzo-rle", "lzo", "zstd", "ext4", "loop", "9p", "9pnet_virtio")
+EXTRA_MODULES = ("zram", "lzo-rle", "lzo", "zstd", "ext4", "loop", "9p", "9pnet_virtio", "igbvf")
 
 _XZ_MAGIC = b"\xfd7zXZ\x00"
 _ELF_MAGIC = b"\x7fELF"

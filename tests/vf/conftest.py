@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Fixtures for tests of virtual functions: one host VM (bed/hostvm.py) serves the whole session.
+"""Fixtures for tests of virtual functions: one host VM (bed/hostvm.py) serves the whole session, a second one the migrations.
 
 The tests run out here and tell it what to do. A failing test's report gets the tails of its
 console and of the logs in it.
@@ -13,8 +13,24 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed.hostvm import HostVm  # noqa: E402
+from vfhost import VfHost  # noqa: E402
 
 LOG_TAIL = 4000
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the rest of each matrix, which takes long")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only with --long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="needs --long"))
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +41,8 @@ def host_vm():
 
 @pytest.fixture
 def vm(host_vm):
-    """The host VM; after the test it has no domains and no VFs any more."""
+    """The host VM without ballastd; after the test it has no domains and no VFs any more."""
+    host_vm.run(["systemctl", "stop", "ballastd"], check=False)
     yield host_vm
     # By now the report of a failed test is written.
     for name in host_vm.virsh("list", "--all", "--name").stdout.split():
@@ -36,12 +53,51 @@ def vm(host_vm):
         host_vm.set_vfs(pf, 0)
 
 
+@pytest.fixture(scope="session")
+def vf_host(host_vm):
+    return VfHost(host_vm)
+
+
+@pytest.fixture
+def host(vf_host):
+    """The host VM with Ballast; after the test all VFs are idle again, or the test fails."""
+    vf_host.daemon.start()
+    yield vf_host
+    vf_host.cleanup()
+
+
+@pytest.fixture(scope="session")
+def vf_peer(vf_host):
+    with HostVm("dst", beside=vf_host.vm) as running:
+        yield VfHost(running)
+
+
+@pytest.fixture
+def peer(host, vf_peer):
+    """As `host`, in the VM beside it."""
+    vf_peer.daemon.start()
+    yield vf_peer
+    vf_peer.cleanup()
+
+
+@pytest.fixture
+def linux(host):
+    """A running inner Linux, the same one for all tests that do not end it."""
+    name = "linux"
+    host.kept.add(name)
+    if host.vm.virsh("domstate", name, check=False).stdout.strip() != "running":
+        host.boot(name)
+    return name
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    vm = getattr(item, "funcargs", {}).get("host_vm")
-    if not report.failed or vm is None:
+    if not report.failed:
         return
-    for name, text in vm.logs().items():
-        report.sections.append((name, text[-LOG_TAIL:]))
+    arguments = getattr(item, "funcargs", {})
+    vms = [arguments.get("host_vm"), getattr(arguments.get("peer"), "vm", None)]
+    for vm in filter(None, vms):
+        for name, text in vm.logs().items():
+            report.sections.append((name, text[-LOG_TAIL:]))

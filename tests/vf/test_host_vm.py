@@ -133,5 +133,8 @@ def test_a_run_that_is_ended_leaves_nothing_behind(host_vm, sig):
         folder, pid = run.stdout.readline().split()
         wait_until(lambda: os.path.exists(f"{folder}/qmp"), 10, "QEMU is up")
         run.send_signal(sig)
-        run.wait(30)
+        try:
+            run.wait(30)
+        finally:
+            run.kill()
     wait_until(lambda: not os.path.exists(f"/proc/{pid}") and not os.path.exists(folder), 10, "all is gone")
