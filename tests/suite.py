@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -140,8 +141,17 @@ def parse(arguments):
     return options
 
 
+def heed_signals():
+    """A shell that starts this in the background has it ignore signals, and each program below would do so too,
+    those included that are tested to end by one."""
+    for sig in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(sig) == signal.SIG_IGN:
+            signal.signal(sig, signal.SIG_DFL)
+
+
 def main():
     options = parse(sys.argv[1:])
+    heed_signals()
     totals = Totals()
     for name in options.layers:
         began = time.monotonic()

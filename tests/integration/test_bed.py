@@ -174,10 +174,14 @@ def test_signals_reach_the_command_inside(bed):
     process = bed.src.popen(["/bin/sh", "-c", "trap 'echo got it; exit 5' INT; echo up; while :; do sleep 0.1; done"],
                             stdout=subprocess.PIPE)
     with process:
-        assert process.stdout.readline() == "up\n"
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=10)[0] == "got it\n"
-        assert process.returncode == 5
+        try:
+            assert process.stdout.readline() == "up\n"
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=10)[0] == "got it\n"
+            assert process.returncode == 5
+        finally:
+            # Else one that does not heed it is waited for without end.
+            process.kill()
 
 
 @pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
