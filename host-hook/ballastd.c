@@ -107,6 +107,9 @@ serve (const Options *options, GError **error)
   BalConfig *config = load_config (options, error);
   Service self = {.options = options, .loop = loop};
 
+  /* NB: libvirt's event thread runs the default main context as well (virEventRunDefaultImpl(), by
+   * glib). It would call what is not made yet, or freed already. */
+  g_main_context_acquire (NULL);
   if (!config || !bal_connection_start_events (error))
     return FALSE;
   self.daemon = bal_daemon_new ("", options->uri ? options->uri : "qemu:///system", config, error);
