@@ -149,9 +149,9 @@ def parse(arguments):
 
 
 def heed_signals():
-    """A shell that starts this in the background, or nohup, has it ignore signals, and each program below would do so too,
+    """A shell that starts this in the background has it ignore signals, and each program below would do so too,
     those included that are tested to end by one."""
-    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    for sig in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(sig) == signal.SIG_IGN:
             signal.signal(sig, signal.SIG_DFL)
 
