@@ -2,6 +2,7 @@
 """VFs in the real ballastd, as far as it goes without libvirt and without NICs: its /sys, /run and /var/lib are folders
 of the test's, and its network namespace is empty."""
 
+import contextlib
 import signal
 import subprocess
 
@@ -32,6 +33,9 @@ class Daemon:
                  build_path("host-hook", "ballastd"), "--config", str(config), *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT, cwd="/")
         wait_for(self.is_ready, "ballastd answers")
+        # What is asked about VFs waits for the thread that looks at the host first.
+        with contextlib.suppress(vf_client.VfError):
+            self.ask("vf-list")
 
     def is_ready(self):
         assert self.process.poll() is None, self.said()
