@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * VF answer: what ballastd tells of a work (daemon-vf-work.h) that is done: to whoever asked, and
- * to its log, where each VF that a client was given, and each that it gave back, has a line with
- * the fields BALLAST_VF_PORT, BALLAST_VF_PF, BALLAST_VF_PCI and BALLAST_VF_BANDWIDTH_MBPS.
+ * where nobody did to its log. What becomes of VFs the service logs itself (vf-service.h).
  *
  * Ownership: requests are answered, and so are gone. Failure: none. Main context.
  */
@@ -20,7 +19,7 @@ void bal_vf_answer_error (BalDaemonRequest *request, const GError *error);
 /* With the result of @work, which is taken out of it. */
 void bal_vf_answer_work (BalDaemonRequest *request, BalVfWork *work);
 
-/* Before it is answered. */
+/* What failed that no client is told of. Before it is answered. */
 void bal_vf_answer_log (const BalVfWork *work);
 
 G_END_DECLS

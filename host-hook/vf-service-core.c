@@ -10,6 +10,21 @@
 /* A look at all takes a third of a second with 8192 VFs: not at each refusal. */
 #define FRESH_US (10 * G_USEC_PER_SEC)
 
+void
+bal_vf_service_log (const BalVfEntry *entry, const char *what)
+{
+  const BalVfRequest *request = &entry->request;
+  g_autoptr (BalLogFields) fields = bal_log_fields_new ();
+
+  bal_log_fields_add (fields, "BALLAST_VF_PORT", request->port);
+  bal_log_fields_add_number (fields, "BALLAST_VF_BANDWIDTH_MBPS", request->bandwidth_mbps);
+  bal_log_fields_add (fields, "BALLAST_VF_PF", entry->pf_netdev);
+  bal_log_fields_add (fields, "BALLAST_VF_PCI", entry->vf_pci);
+  bal_daemon_log_with (G_LOG_LEVEL_MESSAGE, request->uuid, fields,
+                       "port %s: VF %s of %s with %u Mbit/s is %s", request->port, entry->vf_pci,
+                       entry->pf_netdev, request->bandwidth_mbps, what);
+}
+
 BalVfHost
 bal_vf_service_host (BalVfService *self)
 {
@@ -126,15 +141,47 @@ bal_vf_service_set_up (BalVfService *self, const char *uuid, const char *port, G
   return bal_vf_port_set_up (&host, &self->nic, uuid, port, error) != NULL;
 }
 
+static BalVfEntry *
+copy_of (BalVfService *self, const char *uuid, const char *port)
+{
+  const BalVfEntry *entry = bal_vf_service_find (self, uuid, port);
+
+  return entry == NULL ? NULL : bal_vf_entry_copy (entry);
+}
+
 gboolean
 bal_vf_service_tear_down (BalVfService *self, const char *uuid, const char *port, GError **error)
 {
   BalVfHost host = bal_vf_service_host (self);
+  g_autoptr (BalVfEntry) entry = copy_of (self, uuid, port);
   BalVfClock clock;
 
   forget_settings (self, uuid, port);
-  return bal_vf_clock_read (self->root, &clock, error)
-         && bal_vf_port_tear_down (&host, &self->nic, &clock, uuid, port, error);
+  if (!bal_vf_clock_read (self->root, &clock, error)
+      || !bal_vf_port_tear_down (&host, &self->nic, &clock, uuid, port, error))
+    return FALSE;
+  bal_vf_service_log (entry, "free again");
+  return TRUE;
+}
+
+gboolean
+bal_vf_service_let_go (BalVfService *self, const char *uuid, const char *port, GError **error)
+{
+  BalVfHost host = bal_vf_service_host (self);
+  g_autoptr (BalVfEntry) entry = copy_of (self, uuid, port);
+
+  if (!bal_vf_port_drop (&host, uuid, port, error))
+    return FALSE;
+  bal_vf_service_log (entry, "given up as it is");
+  return TRUE;
+}
+
+BalVfEntry *
+bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return copy_of (self, uuid, port);
 }
 
 const BalVfEntry *

@@ -58,6 +58,10 @@ struct _BalVfService
   const BalVfLibvirt *stand_in; /* a test's, in place of the connection */
 };
 
+/* A line in ballastd's log, with the fields that all lines about a VF have: what has become of the
+ * port's VF, such as "attached". With the lock or without. */
+void bal_vf_service_log (const BalVfEntry *entry, const char *what);
+
 /* --- with the lock held --- */
 
 /* What reservations are made from. */
@@ -71,11 +75,14 @@ const BalVfEntry *bal_vf_service_reserve (BalVfService *self,
                                           int home_node,
                                           GError **error);
 
-/* bal_vf_port_set_up() and bal_vf_port_tear_down() with what the service has. */
+/* bal_vf_port_set_up(), bal_vf_port_tear_down() and bal_vf_port_drop() with what the service has.
+ * What is free then is logged. */
 gboolean
 bal_vf_service_set_up (BalVfService *self, const char *uuid, const char *port, GError **error);
 gboolean
 bal_vf_service_tear_down (BalVfService *self, const char *uuid, const char *port, GError **error);
+gboolean
+bal_vf_service_let_go (BalVfService *self, const char *uuid, const char *port, GError **error);
 
 /* Says in the ledger that all of the domain's ports (@port NULL), or this one, are being released.
  */
@@ -131,7 +138,8 @@ gboolean bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **e
 
 /* The rest with the claim on the domain held. */
 
-/* Says in the ledger that the domain has it, and that its live metadata asks for it. */
+/* Says in the ledger, and where that is new in the log, that the domain has it, and that its live
+ * metadata asks for it. */
 gboolean bal_vf_service_note_attached (BalVfService *self,
                                        const char *uuid,
                                        const char *port,

@@ -146,13 +146,26 @@ reserve_with_link (
     }
 }
 
+/* Unless it is the VF that the port had before. */
+static void
+log_reserved (const BalVfEntry *entry, const char *vf_pci_before)
+{
+  if (g_strcmp0 (entry->vf_pci, vf_pci_before) != 0)
+    bal_vf_service_log (entry, "reserved");
+}
+
 static gboolean
 prepare_port (
   BalVfService *self, const BalVfRequest *request, int home_node, gint64 end_us, GError **error)
 {
-  return begin_anew (self, request, error)
-         && reserve_with_link (self, request, home_node, end_us, error)
-         && bal_vf_service_set_up (self, request->uuid, request->port, error);
+  const BalVfEntry *before = find (self, request);
+  g_autofree char *vf_pci_before = before == NULL ? NULL : g_strdup (before->vf_pci);
+
+  if (!begin_anew (self, request, error)
+      || !reserve_with_link (self, request, home_node, end_us, error))
+    return FALSE;
+  log_reserved (find (self, request), vf_pci_before);
+  return bal_vf_service_set_up (self, request->uuid, request->port, error);
 }
 
 /* Those that were not there before. A failure to do so is settle()'s. */

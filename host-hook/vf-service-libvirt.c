@@ -41,15 +41,6 @@ bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **error)
 
 /* --- attaching and releasing --- */
 
-BalVfEntry *
-bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port)
-{
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  const BalVfEntry *entry = bal_vf_service_find (self, uuid, port);
-
-  return entry == NULL ? NULL : bal_vf_entry_copy (entry);
-}
-
 /* The port's entry, made ready, whose address nobody may free until it has been told to libvirt. */
 static BalVfEntry *
 begin_attach (
@@ -104,11 +95,16 @@ bal_vf_service_note_attached (BalVfService *self,
     }
   if (entry->state == BAL_VF_ATTACHED && entry->from_metadata)
     return bal_vf_service_put_state (self, entry, BAL_VF_ATTACHED, NULL, error);
+  gboolean is_new = entry->state != BAL_VF_ATTACHED;
   g_autoptr (BalVfEntry) copy = bal_vf_entry_copy (entry);
   copy->state = BAL_VF_ATTACHED;
   copy->from_metadata = TRUE;
   bal_vf_entry_set_why (copy, NULL);
-  return bal_vf_ledger_put (self->ledger, copy, error);
+  if (!bal_vf_ledger_put (self->ledger, copy, error))
+    return FALSE;
+  if (is_new)
+    bal_vf_service_log (copy, "attached");
+  return TRUE;
 }
 
 gboolean
@@ -214,7 +210,6 @@ bal_vf_service_drop (BalVfService *self,
     return FALSE;
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   const BalVfEntry *now = bal_vf_service_find (self, uuid, port);
-  BalVfHost host = bal_vf_service_host (self);
   return now == NULL || now->state != BAL_VF_RELEASING
-         || bal_vf_port_drop (&host, uuid, port, error);
+         || bal_vf_service_let_go (self, uuid, port, error);
 }

@@ -72,9 +72,12 @@ park_port (BalVfService *self, const BalVfLibvirt *libvirt, const BalVfEntry *en
   if (now != NULL && now->state != BAL_VF_RELEASING)
     ok = bal_vf_service_put_state (self, now, BAL_VF_FAILED, WHY_PARKED, error);
   g_mutex_unlock (&self->lock);
-  return ok
-         && bal_vf_detach (libvirt, self->root, entry, self->detach_ms,
-                           "the VF stays the domain's, and is attached again when it does", error);
+  if (!ok
+      || !bal_vf_detach (libvirt, self->root, entry, self->detach_ms,
+                         "the VF stays the domain's, and is attached again when it does", error))
+    return FALSE;
+  bal_vf_service_log (entry, "detached for a migration");
+  return TRUE;
 }
 
 /* The guest may let go later: who looks at the port is to know why. */

@@ -164,7 +164,11 @@ allocate_off (const BalVfLibvirt *libvirt, const BalVfRequest *request, GError *
         return fail (error, BAL_VF_ERROR_CONFLICT, request->uuid,
                      "has that port with other values in its definition; nothing was changed");
     }
-  return bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, error);
+  if (!bal_vf_metadata_add (libvirt, request, BAL_VF_CONFIG, error))
+    return FALSE;
+  bal_daemon_log (G_LOG_LEVEL_MESSAGE, request->uuid, "port %s is asked for by its definition",
+                  request->port);
+  return TRUE;
 }
 
 typedef struct
@@ -272,6 +276,10 @@ release (
       g_prefix_error (error, "The definition of domain %s asks for its ports still: ", uuid);
       return FALSE;
     }
+  if (was_in_config)
+    bal_daemon_log (G_LOG_LEVEL_MESSAGE, uuid, "%s%s %s not asked for by its definition any more",
+                    port == NULL ? "ports" : "port ", port == NULL ? "" : port,
+                    port == NULL ? "are" : "is");
   if (ports->len == 0 && !was_in_config)
     {
       g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,

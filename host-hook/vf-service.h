@@ -9,6 +9,10 @@
  * a time, never across a call to libvirt; one operation at a time is at work on a domain's ports
  * with libvirt, others of that domain wait for it, at most a minute.
  *
+ * Each VF that is reserved by a hook, attached, detached for a migration or freed has a line in
+ * ballastd's log, with the fields BALLAST_DOMAIN, BALLAST_VF_PORT, BALLAST_VF_PF, BALLAST_VF_PCI
+ * and BALLAST_VF_BANDWIDTH_MBPS.
+ *
  * Ownership: the service is its creator's and outlives all calls; what is returned is the caller's.
  * Failure: BAL_VF_ERROR, BAL_FAILURE or the reader's own error, one sentence that says what was
  * left; after one the ledger says what settle() goes on from.

@@ -2,6 +2,7 @@
 """`ballast vf` and 60-ballast-vf, the real programs, with the real server and service on a made-up host."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -37,6 +38,11 @@ def rows(text):
     return tables
 
 
+def became(peer):
+    """What the log says has become of VFs of domain 1's port net0, in this order: pairs of VF and word."""
+    return re.findall(f"domain {uuid(1)}: port net0: VF (.*) is (.*)", peer.log.read_text(encoding="utf-8"))
+
+
 def test_from_allocate_to_release(peer):
     assert rows(peer.ballast("list").stdout) == [[
         {"PF": f"eth{pf}", "PCI": f"0000:0{pf}:00.0", "DRIVER": "igb", "LINK": "up", "NUMA": str(pf % 2), "NETWORK": "-",
@@ -58,9 +64,7 @@ def test_from_allocate_to_release(peer):
 
     done = peer.ballast("release", "--domain", uuid(1), "--port", "net0")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    said = peer.log.read_text(encoding="utf-8")
-    assert f"domain {uuid(1)}: port net0 has VF 0000:02:10.0 with 2500 Mbit/s\n" in said
-    assert f"domain {uuid(1)}: port net0 is released\n" in said
+    assert became(peer) == [("0000:02:10.0 of eth2 with 2500 Mbit/s", what) for what in ("attached", "free again")]
     assert len(rows(peer.ballast("list").stdout)) == 1
 
 
@@ -137,6 +141,9 @@ def test_definition(peer):
     done = allocate(peer, 60, "1Gbit", "net0", "--config")
     assert done.returncode == 0 and "its next start asks" in done.stdout
     assert peer.ballast("release", "--domain", uuid(60), "--config").returncode == 0
+    said = peer.log.read_text(encoding="utf-8")
+    assert said.count(f"domain {uuid(60)}: port net0 is asked for by its definition\n") == 1
+    assert said.count(f"domain {uuid(60)}: ports are not asked for by its definition any more\n") == 1
 
 
 def test_help(peer):
@@ -163,6 +170,19 @@ def test_hook_from_start_to_end(peer):
     done = peer.hook("release", "end", domain_xml(1, PORT))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     wait_for(lambda: peer.list() == before, "all is as before")
+    vf = f"{port['vf-pci']} of {port['pf']} with 4000 Mbit/s"
+    assert became(peer) == [(vf, "reserved"), (vf, "free again")]
+
+
+def test_log_of_what_a_round_does(peer):
+    """A line for what it changed, and none when there was nothing to do."""
+    assert peer.hook("prepare", "begin", domain_xml(1, PORT)).returncode == 0
+    for _ in range(2):
+        peer.ask("vf-reconcile")
+    assert [what for _, what in became(peer)] == ["reserved", "attached"]
+    peer.ask("vf-detach", domain=uuid(1))
+    peer.ask("vf-attach", domain=uuid(1))
+    assert [what for _, what in became(peer)][2:] == ["detached for a migration", "attached"]
 
 
 def test_hook_refuses_a_start(peer):
