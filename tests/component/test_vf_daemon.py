@@ -146,8 +146,8 @@ def test_configuration(ballastd, tmp_path):
     path = tmp_path / "vf.conf"
     path.write_text("[pf eth1]\ncapacity=lots\n", encoding="ascii")
     daemon = ballastd("--vf-config", str(path))
-    assert str(path) in daemon.said()
     assert str(path) in daemon.refusal().desc and "lots" in daemon.refusal().desc
+    assert str(path) in daemon.said()
 
     path.write_text("[pf eth1]\ncapacity=3Gbit\n[pf eth2]\nexcluded=yes\n", encoding="ascii")
     daemon.reload()
@@ -175,7 +175,7 @@ def test_vfs_are_made(ballastd, tmp_path):
     count.write_text("0\n", encoding="ascii")
     path = tmp_path / "vf.conf"
     path.write_text("[pf eth1]\nnumvfs=3\n[pf eth2]\nnumvfs=2\n", encoding="ascii")
-    ballastd("--vf-config", str(path))
+    ballastd("--vf-config", str(path)).ask("vf-list")
     assert count.read_text(encoding="ascii").strip() == "3"
     other = tmp_path / "sys/devices/pci0000:00/0000:02:00.0/sriov_numvfs"
     assert other.read_text(encoding="ascii").strip() == "4"
