@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "host-hook/daemon-vf.h"
+/* Jobs on their way to a thread and back. */
+#include "host-hook/daemon-vf-core.h"
 
 #include "host-hook/daemon-vf-answer.h"
-#include "host-hook/daemon-vf-order.h"
-#include "host-hook/daemon-vf-work.h"
 #include "host-hook/vf-error.h"
 
 #define SETTLE_S 15
@@ -19,48 +18,8 @@
  * for hooks, and what clients that left have asked for does not pile up. */
 #define SLOW_CALLS_MAX 128u
 
-/* How long a request waits for the service to be opened, which may make VFs. Below what the hook
- * waits for an answer. */
-#define OPEN_WAIT_MS 15000
-
 /* Settling of all domains, in `settling`; no UUID. */
 #define ALL ""
-
-struct _BalDaemonVf
-{
-  gint ref_count; /* the creator's, and one for each job */
-  gint is_ended;  /* what no thread has begun with is not begun with any more */
-  const char *root;
-  char *config_path;
-  const BalVfNic *nic;
-  BalVfService *service; /* NULL: is being opened, or could not be had, because of */
-  GError *problem;
-  gboolean is_opening;
-  gboolean wants_reload; /* once it is opened */
-  GQueue waiting;        /* jobs, for it to be opened */
-  guint waiting_id;
-  GThreadPool *quick;
-  GThreadPool *slow;
-  virConnectPtr connection; /* NULL: libvirt is away */
-  guint timer_id;
-  GHashTable *jobs;     /* at work, or on the way back */
-  GHashTable *settling; /* UUIDs, or ALL, whose settling no thread has begun with */
-  BalVfOrder *hooks;    /* of jobs */
-  guint64 n_jobs;       /* so far */
-  guint n_slow_calls;   /* of clients, among `jobs` */
-  gboolean is_idle;     /* nothing is in the ledger, and no job may have changed that */
-};
-
-/* One work on its way. Main context, but for `work` while a thread has it. */
-typedef struct
-{
-  BalDaemonVf *vf;
-  BalVfWork *work;
-  BalDaemonRequest *request; /* NULL: nobody waits */
-  gint has_left;             /* the client has; any thread */
-  guint64 number;
-  BalVfService *service;
-} Job;
 
 /* Main context, or by the last job behind the end of it. */
 static void
@@ -77,10 +36,10 @@ vf_unref (BalDaemonVf *self)
   g_free (self);
 }
 
-static void
-job_free (gpointer data)
+void
+bal_vf_job_free (gpointer data)
 {
-  Job *self = data;
+  BalVfJob *self = data;
 
   bal_vf_work_free (self->work);
   vf_unref (self->vf);
@@ -113,10 +72,20 @@ is_slow_call (const BalVfWork *work)
   return work->kind == BAL_VF_WORK_CALL && bal_vf_work_is_slow (work);
 }
 
+gboolean
+bal_vf_job_take_off (BalVfJob *job)
+{
+  if (!g_hash_table_remove (job->vf->jobs, job))
+    return FALSE;
+  if (is_slow_call (job->work))
+    job->vf->n_slow_calls--;
+  return TRUE;
+}
+
 /* Threads come back in any order: only the last one of all, with no other on its way, knows that
  * the service is idle still. */
 static void
-note_idle (BalDaemonVf *self, const Job *job)
+note_idle (BalDaemonVf *self, const BalVfJob *job)
 {
   self->is_idle =
     job->work->is_idle && job->number == self->n_jobs && g_hash_table_size (self->jobs) == 0;
@@ -125,7 +94,7 @@ note_idle (BalDaemonVf *self, const Job *job)
 
 /* To its thread; it has the service's order from here on. */
 static void
-submit (Job *job)
+submit (BalVfJob *job)
 {
   BalDaemonVf *self = job->vf;
 
@@ -134,8 +103,8 @@ submit (Job *job)
   g_thread_pool_push (bal_vf_work_is_slow (job->work) ? self->slow : self->quick, job, NULL);
 }
 
-static void
-submit_in_order (Job *job)
+void
+bal_vf_job_submit (BalVfJob *job)
 {
   const char *uuid = bal_vf_work_is_hook (job->work) ? job->work->uuid : NULL;
 
@@ -146,33 +115,29 @@ submit_in_order (Job *job)
 static void
 submit_next (BalDaemonVf *self, const char *uuid)
 {
-  Job *next = bal_vf_order_leave (self->hooks, uuid);
+  BalVfJob *next = bal_vf_order_leave (self->hooks, uuid);
 
   if (next)
     submit (next);
 }
-
-static void note_opened (BalDaemonVf *self, BalVfWork *work);
 
 /* On the main context; frees nothing. NB: not called any more once the daemon's end has emptied
  * `jobs`. */
 static gboolean
 on_done (gpointer user_data)
 {
-  Job *job = user_data;
+  BalVfJob *job = user_data;
   BalDaemonVf *self = job->vf;
 
-  if (!g_hash_table_remove (self->jobs, job))
+  if (!bal_vf_job_take_off (job))
     return G_SOURCE_REMOVE;
-  if (is_slow_call (job->work))
-    self->n_slow_calls--;
   bal_vf_answer_log (job->work);
   if (job->request)
     bal_vf_answer_work (g_steal_pointer (&job->request), job->work);
   if (bal_vf_work_is_hook (job->work) && job->work->uuid)
     submit_next (self, job->work->uuid);
   if (job->work->kind == BAL_VF_WORK_OPEN)
-    note_opened (self, job->work);
+    bal_daemon_vf_note_opened (self, job->work);
   note_idle (self, job);
   if (job->work->kind == BAL_VF_WORK_END && job->work->uuid)
     bal_daemon_vf_settle (self, job->work->uuid);
@@ -183,7 +148,7 @@ on_done (gpointer user_data)
 static gboolean
 on_settling (gpointer user_data)
 {
-  Job *job = user_data;
+  BalVfJob *job = user_data;
 
   if (g_hash_table_contains (job->vf->jobs, job))
     g_hash_table_remove (job->vf->settling, job->work->uuid ? job->work->uuid : ALL);
@@ -193,41 +158,40 @@ on_settling (gpointer user_data)
 static void
 run (gpointer data, gpointer user_data)
 {
-  Job *job = data;
+  BalVfJob *job = data;
 
   if (g_atomic_int_get (&job->vf->is_ended))
     {
-      job_free (job);
+      bal_vf_job_free (job);
       return;
     }
   if (g_atomic_int_get (&job->has_left) && bal_vf_work_is_for_answer (job->work))
     {
       g_set_error_literal (&job->work->error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
                            "Whoever asked waits no more; nothing was changed");
-      g_idle_add_full (G_PRIORITY_DEFAULT, on_done, job, job_free);
+      g_idle_add_full (G_PRIORITY_DEFAULT, on_done, job, bal_vf_job_free);
       return;
     }
   if (job->work->kind == BAL_VF_WORK_SETTLE)
     g_idle_add_full (G_PRIORITY_DEFAULT, on_settling, job, NULL);
   bal_vf_work_run (job->work, job->service);
-  g_idle_add_full (G_PRIORITY_DEFAULT, on_done, job, job_free);
+  g_idle_add_full (G_PRIORITY_DEFAULT, on_done, job, bal_vf_job_free);
 }
 
 static void
 on_left (gpointer user_data)
 {
-  Job *job = user_data;
+  BalVfJob *job = user_data;
 
   g_atomic_int_set (&job->has_left, TRUE);
 }
 
-/* Takes ownership of @work and @request (NULL: nobody waits). */
-static Job *
-job_new (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
+BalVfJob *
+bal_vf_job_new (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
 {
-  Job *job = g_new (Job, 1);
+  BalVfJob *job = g_new (BalVfJob, 1);
 
-  *job = (Job){.vf = self, .work = work, .request = request, .number = ++self->n_jobs};
+  *job = (BalVfJob){.vf = self, .work = work, .request = request, .number = ++self->n_jobs};
   if (request)
     bal_daemon_request_watch (request, on_left, job);
   g_atomic_int_inc (&self->ref_count);
@@ -241,96 +205,10 @@ job_new (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
 static void
 push (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
 {
-  submit_in_order (job_new (self, work, request));
-}
-
-/* --- opening --- */
-
-static void
-refuse_waiting (BalDaemonVf *self, const GError *error)
-{
-  Job *job;
-
-  g_clear_handle_id (&self->waiting_id, g_source_remove);
-  while ((job = g_queue_pop_head (&self->waiting)) != NULL)
-    {
-      g_hash_table_remove (self->jobs, job);
-      if (is_slow_call (job->work))
-        self->n_slow_calls--;
-      bal_vf_answer_error (g_steal_pointer (&job->request), error);
-      job_free (job);
-    }
-}
-
-static gboolean
-on_not_opened (gpointer user_data)
-{
-  BalDaemonVf *self = user_data;
-  g_autoptr (GError) error =
-    g_error_new (BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-                 "ballastd has not looked at all of this host's NICs yet; nothing was changed, try "
-                 "again");
-
-  self->waiting_id = 0;
-  refuse_waiting (self, error);
-  return G_SOURCE_REMOVE;
-}
-
-/* What comes meanwhile is begun with then, or told that there is no service. */
-static void
-wait_for_service (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
-{
-  g_queue_push_tail (&self->waiting, job_new (self, work, request));
-  if (self->waiting_id == 0)
-    self->waiting_id = g_timeout_add (OPEN_WAIT_MS, on_not_opened, self);
-}
-
-/* In a thread: it looks at all NICs, and may make VFs, which takes a driver seconds each. */
-static void
-open_service (BalDaemonVf *self)
-{
-  self->is_opening = TRUE;
-  g_clear_error (&self->problem);
-  push (self, bal_vf_work_new_open (self->root, self->config_path, self->nic), NULL);
-}
-
-static void
-note_opened (BalDaemonVf *self, BalVfWork *work)
-{
-  gboolean wants_reload = self->wants_reload;
-  Job *job;
-
-  self->is_opening = self->wants_reload = FALSE;
-  self->service = g_steal_pointer (&work->service);
-  self->problem = g_steal_pointer (&work->error);
-  if (self->service)
-    {
-      g_clear_handle_id (&self->waiting_id, g_source_remove);
-      while ((job = g_queue_pop_head (&self->waiting)) != NULL)
-        submit_in_order (job);
-      bal_daemon_vf_set_connection (self, self->connection);
-    }
-  else if (!wants_reload)
-    refuse_waiting (self, self->problem);
-  if (wants_reload)
-    bal_daemon_vf_reload (self);
+  bal_vf_job_submit (bal_vf_job_new (self, work, request));
 }
 
 /* --- requests --- */
-
-static void
-take (BalDaemonVf *self, BalVfWork *work, BalDaemonRequest *request)
-{
-  if (self->service)
-    push (self, work, request);
-  else if (self->is_opening)
-    wait_for_service (self, work, request);
-  else
-    {
-      bal_vf_answer_error (request, self->problem);
-      bal_vf_work_free (work);
-    }
-}
 
 static gboolean
 is_too_much (const BalDaemonVf *self, const BalVfWork *work)
@@ -346,7 +224,7 @@ bal_daemon_vf_call (BalDaemonVf *self, BalDaemonRequest *request, BalVfCall *cal
 
   if (!is_too_much (self, work))
     {
-      take (self, work, request);
+      bal_daemon_vf_take (self, work, request);
       return;
     }
   bal_daemon_request_fail (request, "GenericError",
@@ -361,7 +239,7 @@ bal_daemon_vf_hook (BalDaemonVf *self, BalDaemonRequest *request, const BalHookC
   BalVfWork *work = bal_vf_work_new_hook (call);
 
   if (work)
-    take (self, work, request);
+    bal_daemon_vf_take (self, work, request);
   else
     bal_vf_answer_object (request, json_object_new ());
 }
@@ -388,17 +266,6 @@ bal_daemon_vf_set_connection (BalDaemonVf *self, virConnectPtr connection)
 
 /* --- life --- */
 
-void
-bal_daemon_vf_reload (BalDaemonVf *self)
-{
-  if (self->service)
-    push (self, bal_vf_work_new_reload (), NULL);
-  else if (self->is_opening)
-    self->wants_reload = TRUE;
-  else
-    open_service (self);
-}
-
 BalDaemonVf *
 bal_daemon_vf_new (const char *root, const char *config_path, const BalVfNic *nic)
 {
@@ -410,11 +277,11 @@ bal_daemon_vf_new (const char *root, const char *config_path, const BalVfNic *ni
   self->nic = nic;
   self->jobs = g_hash_table_new (NULL, NULL);
   self->settling = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  self->hooks = bal_vf_order_new (job_free);
+  self->hooks = bal_vf_order_new (bal_vf_job_free);
   /* Not exclusive: these start threads when there is work, and fail never. */
   self->quick = g_thread_pool_new (run, NULL, QUICK_THREADS, FALSE, NULL);
   self->slow = g_thread_pool_new (run, NULL, SLOW_THREADS, FALSE, NULL);
-  open_service (self);
+  bal_daemon_vf_open (self);
   return self;
 }
 
@@ -429,7 +296,7 @@ bal_daemon_vf_free (BalDaemonVf *self)
   g_hash_table_iter_init (&iter, self->jobs);
   while (g_hash_table_iter_next (&iter, &key, NULL))
     {
-      Job *job = key;
+      BalVfJob *job = key;
       BalDaemonRequest *request = g_steal_pointer (&job->request);
       if (request)
         bal_daemon_request_fail (request, "GenericError",
@@ -438,7 +305,7 @@ bal_daemon_vf_free (BalDaemonVf *self)
     }
   /* Those that no pool has. */
   bal_vf_order_clear (self->hooks);
-  g_queue_clear_full (&self->waiting, job_free);
+  g_queue_clear_full (&self->waiting, bal_vf_job_free);
   /* NB: not at once: glib 2.74 then frees entries that are none. */
   g_atomic_int_set (&self->is_ended, TRUE);
   g_thread_pool_free (self->quick, FALSE, FALSE);
