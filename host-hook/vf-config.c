@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/vf-config.h"
 
-#include "host-hook/config.h"
-#include "host-hook/file-io.h"
+#include "host-hook/config-file.h"
 #include "host-hook/vf-value.h"
 #include "protocol/codec.h"
 
@@ -161,7 +160,7 @@ add_group (BalVfConfig *self, GKeyFile *file, const char *group, GError **error)
 }
 
 static gboolean
-apply_file (BalVfConfig *self, GKeyFile *file, const char *path, GError **error)
+add_groups (BalVfConfig *self, GKeyFile *file, const char *path, GError **error)
 {
   g_auto (GStrv) groups = g_key_file_get_groups (file, NULL);
 
@@ -178,40 +177,30 @@ apply_file (BalVfConfig *self, GKeyFile *file, const char *path, GError **error)
   return TRUE;
 }
 
+/* @file NULL: it could not be read. */
+static gboolean
+apply_file (BalVfConfig *self, GKeyFile *file, const char *path, GError **error)
+{
+  bal_vf_config_init (self);
+  if (file != NULL && add_groups (self, file, path, error))
+    return TRUE;
+  bal_vf_config_clear (self);
+  return FALSE;
+}
+
 gboolean
 bal_vf_config_parse (
   const char *text, gsize length_bytes, const char *path, BalVfConfig *out, GError **error)
 {
-  g_autoptr (GKeyFile) file = g_key_file_new ();
-  g_autoptr (GError) syntax_error = NULL;
+  g_autoptr (GKeyFile) file = bal_config_file_parse (text, length_bytes, path, error);
 
-  bal_vf_config_init (out);
-  if (!g_key_file_load_from_data (file, text, length_bytes, G_KEY_FILE_NONE, &syntax_error))
-    {
-      g_autofree char *shown = bal_escape_for_display (syntax_error->message);
-      g_set_error (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, "%s: %s", path, shown);
-    }
-  else if (apply_file (out, file, path, error))
-    return TRUE;
-  bal_vf_config_clear (out);
-  return FALSE;
+  return apply_file (out, file, path, error);
 }
 
 gboolean
 bal_vf_config_load (const char *path, gboolean must_exist, BalVfConfig *out, GError **error)
 {
-  gsize length_bytes = 0;
-  g_autoptr (GError) read_error = NULL;
-  g_autofree char *text = bal_read_file (path, BAL_CONFIG_MAX_BYTES, &length_bytes, &read_error);
+  g_autoptr (GKeyFile) file = bal_config_file_load (path, must_exist, error);
 
-  if (text != NULL)
-    return bal_vf_config_parse (text, length_bytes, path, out, error);
-  if (!must_exist && g_error_matches (read_error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-    {
-      bal_vf_config_init (out);
-      return TRUE;
-    }
-  memset (out, 0, sizeof *out);
-  g_set_error_literal (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, read_error->message);
-  return FALSE;
+  return apply_file (out, file, path, error);
 }
