@@ -275,12 +275,6 @@ bal_vf_ledger_book (const BalVfLedger *self)
   return self->book;
 }
 
-guint64
-bal_vf_ledger_generation (const BalVfLedger *self)
-{
-  return self->generation;
-}
-
 /* --- changes --- */
 
 /* Takes @content over. After a failure nothing has happened as far as the book knows; where that

@@ -47,9 +47,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalVfLedger, bal_vf_ledger_free)
 
 const BalVfBook *bal_vf_ledger_book (const BalVfLedger *self);
 
-/* Of the last line. */
-guint64 bal_vf_ledger_generation (const BalVfLedger *self);
-
 /* Durable on success; @entry is copied, with changed_us set to now. */
 gboolean bal_vf_ledger_put (BalVfLedger *self, const BalVfEntry *entry, GError **error);
 gboolean

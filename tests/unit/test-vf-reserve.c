@@ -107,7 +107,7 @@ static void
 test_idempotent (Case *self, gconstpointer data)
 {
   reserve_well (self, 1, 900);
-  guint64 generation = bal_vf_ledger_generation (self->ledger);
+  guint64 generation = vf_ledger_generation (&self->root);
   change (self, 1, BAL_VF_ATTACHED, BAL_VF_SET_MAX_RATE);
   vf_tree_pass_vf (&self->root, 3, 0, TRUE);
   self->clock.boottime_us += 5;
@@ -116,7 +116,7 @@ test_idempotent (Case *self, gconstpointer data)
   g_assert_cmpint (entry->state, ==, BAL_VF_ATTACHED);
   g_assert_cmpuint (entry->set, ==, BAL_VF_SET_MAX_RATE);
   g_assert_cmpint (entry->expires_us, ==, 1000005 + 300 * G_USEC_PER_SEC);
-  g_assert_cmpuint (bal_vf_ledger_generation (self->ledger), ==, generation + 2);
+  g_assert_cmpuint (vf_ledger_generation (&self->root), ==, generation + 2);
 
   assert_refused (self, 1, 800, BAL_VF_ERROR_CONFLICT);
   change (self, 1, BAL_VF_RELEASING, 0);

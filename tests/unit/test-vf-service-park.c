@@ -108,10 +108,10 @@ test_park (VfServiceCase *self, gconstpointer data)
   g_assert_false (vf_domains_has (self->domain, VF_0));
   g_assert_true (vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"));
   g_assert_cmpstr (vf_service_entry (self, 1)->vf_pci, ==, VF_0);
-  guint64 generation = bal_vf_ledger_generation (self->service->ledger);
+  guint64 generation = vf_ledger_generation (&self->root);
   bal_vf_service_settle (self->service, NULL);
   g_assert_false (vf_domains_has (self->domain, VF_0));
-  g_assert_cmpuint (bal_vf_ledger_generation (self->service->ledger), ==, generation);
+  g_assert_cmpuint (vf_ledger_generation (&self->root), ==, generation);
   g_assert_false (vf_service_allocate (self, 300, FALSE, &error));
   g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
   g_clear_error (&error);

@@ -48,14 +48,14 @@ test_start_without_it (VfServiceCase *self, gconstpointer data)
   vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_FAILED);
   g_assert_nonnull (strstr (vf_service_entry (self, 1)->why, "no more PCI slots"));
-  guint64 generation = bal_vf_ledger_generation (self->service->ledger);
+  guint64 generation = vf_ledger_generation (&self->root);
   vf_service_settle (self);
   g_assert_true (self->domain->is_active);
   self->domains.attach_fails = NULL;
   vf_service_settle (self);
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   g_assert_null (vf_service_entry (self, 1)->why);
-  g_assert_cmpuint (generation, <, bal_vf_ledger_generation (self->service->ledger));
+  g_assert_cmpuint (generation, <, vf_ledger_generation (&self->root));
 }
 
 /* The reservation of its port ended so long ago. */

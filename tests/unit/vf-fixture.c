@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vf-fixture.h"
 
+#include <string.h>
+
 const char *
 vf_uuid (guint domain)
 {
@@ -46,4 +48,15 @@ BalVfClock
 vf_clock (void)
 {
   return (BalVfClock){.boottime_us = 1000000, .boot_id = VF_BOOT_ID};
+}
+
+guint64
+vf_ledger_generation (const TestRoot *root)
+{
+  static const char member[] = "\"generation\":";
+  g_autofree char *text = test_root_get (root, BAL_VF_LEDGER_FOLDER "/" BAL_VF_LEDGER_NAME);
+  const char *last = g_strrstr (text, member);
+
+  g_assert_nonnull (last);
+  return g_ascii_strtoull (last + strlen (member), NULL, 10);
 }

@@ -20,5 +20,8 @@ BalVfRequest vf_request (guint domain, guint bandwidth_mbps);
 /* That request on a VF of the tree's numbering (vf-tree.h), capacity 10000, in this boot. */
 BalVfEntry *vf_entry (guint domain, guint bandwidth_mbps, guint pf, guint vf);
 
+/* Of the last line of the ledger below @root. */
+guint64 vf_ledger_generation (const TestRoot *root);
+
 /* Microsecond 1000000 of that boot. */
 BalVfClock vf_clock (void);
