@@ -36,10 +36,9 @@ ask_and_print (BalCli *cli, const BalVfCall *call, GError **error)
 
   if (!list)
     return FALSE;
-  if (cli->json)
-    print_json (list);
-  else
-    bal_cmd_vf_print_list (cli, list);
+  if (!cli->json)
+    return bal_cmd_vf_print_list (cli, list, error);
+  print_json (list);
   return TRUE;
 }
 
@@ -152,14 +151,16 @@ find (JsonObject *list, const char *name, Found *found, GError **error)
   return FALSE;
 }
 
-static void
-print_found (BalCli *cli, const Found *found)
+static gboolean
+print_found (BalCli *cli, const Found *found, GError **error)
 {
   bal_cmd_vf_connect_for_names (cli);
   for (guint i = 0; i < json_array_get_length (found->pfs); i++)
     bal_cmd_vf_print_pf (cli, json_array_get_object_element (found->pfs, i));
   for (guint i = 0; i < json_array_get_length (found->ports); i++)
-    bal_cmd_vf_print_port (cli, json_array_get_object_element (found->ports, i));
+    if (!bal_cmd_vf_print_port (cli, json_array_get_object_element (found->ports, i), error))
+      return FALSE;
+  return TRUE;
 }
 
 gboolean
@@ -187,10 +188,7 @@ bal_cmd_vf_show (BalCli *cli, char **words, GError **error)
   if (!list)
     return FALSE;
   if (!cli->json)
-    {
-      print_found (cli, &found);
-      return TRUE;
-    }
+    return print_found (cli, &found, error);
   result = json_object_new ();
   json_object_set_array_member (result, "pfs", json_array_ref (found.pfs));
   json_object_set_array_member (result, "ports", json_array_ref (found.ports));

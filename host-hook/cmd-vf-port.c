@@ -124,8 +124,8 @@ read_request (BalCli *cli, const Options *options, BalVfRequest *out, GError **e
   return FALSE;
 }
 
-static void
-print_allocated (BalCli *cli, const BalVfCall *call, JsonObject *answer)
+static gboolean
+print_allocated (BalCli *cli, const BalVfCall *call, JsonObject *answer, GError **error)
 {
   JsonNode *port = json_object_get_member (answer, "port");
   g_autoptr (JsonNode) root = NULL;
@@ -139,11 +139,16 @@ print_allocated (BalCli *cli, const BalVfCall *call, JsonObject *answer)
   else if (port && JSON_NODE_HOLDS_OBJECT (port))
     {
       bal_cmd_vf_connect_for_names (cli);
-      bal_cmd_vf_print_port (cli, json_node_get_object (port));
+      if (!bal_cmd_vf_print_port (cli, json_node_get_object (port), error))
+        {
+          g_prefix_error (error, "Port %s has its VF: ", call->request.port);
+          return FALSE;
+        }
     }
   else
     bal_say (stdout, "Port %s is in the domain's definition: its next start asks for the VF.",
              call->request.port);
+  return TRUE;
 }
 
 gboolean
@@ -159,10 +164,7 @@ bal_cmd_vf_allocate (BalCli *cli, char **words, GError **error)
     return FALSE;
   call.in_config = options.config;
   answer = bal_vf_client_call ("", &call, error);
-  if (!answer)
-    return FALSE;
-  print_allocated (cli, &call, answer);
-  return TRUE;
+  return answer && print_allocated (cli, &call, answer, error);
 }
 
 /* --- release --- */

@@ -2,8 +2,7 @@
 #include "host-hook/cmd-vf.h"
 
 #include "host-hook/table.h"
-
-#include <string.h>
+#include "protocol/codec.h"
 
 /* --- what ballastd answered, read generously --- */
 
@@ -71,14 +70,17 @@ cell_of_number (JsonObject *object, const char *name)
 }
 
 static char *
-cell_of_bandwidth (JsonObject *object, const char *name)
+show_bandwidth (gint64 mbps)
 {
-  gint64 mbps = bal_cmd_vf_number (object, name);
-
-  if (!find_value (object, name, G_TYPE_INT64))
-    return NULL;
   return mbps > 0 && mbps % 1000 == 0 ? g_strdup_printf ("%" G_GINT64_FORMAT "Gbit", mbps / 1000)
                                       : g_strdup_printf ("%" G_GINT64_FORMAT "Mbit", mbps);
+}
+
+static char *
+cell_of_bandwidth (JsonObject *object, const char *name)
+{
+  return find_value (object, name, G_TYPE_INT64) ? show_bandwidth (bal_cmd_vf_number (object, name))
+                                                 : NULL;
 }
 
 static const char *
@@ -162,82 +164,140 @@ bal_cmd_vf_print_pf (BalCli *cli, JsonObject *pf)
 
 /* --- ports --- */
 
+static gboolean
+read_port (JsonObject *port, BalVfPortInfo *out, GError **error)
+{
+  const BalJsonReader reader = {
+    port, BAL_CODEC_ERROR, BAL_CODEC_ERROR_CONTENT,
+    "Cannot show a port as ballastd tells of it, restart ballastd if it is of another version than "
+    "this program: member"};
+
+  return bal_vf_port_info_read (&reader, out, error);
+}
+
 static void
-print_ports (BalCli *cli, GList *ports)
+port_free (gpointer data)
+{
+  bal_vf_port_info_clear (data);
+  g_free (data);
+}
+
+/* Of BalVfPortInfo; NULL on failure. */
+static GPtrArray *
+read_ports (JsonObject *list, GError **error)
+{
+  g_autoptr (GPtrArray) ports = g_ptr_array_new_with_free_func (port_free);
+  g_autoptr (GList) objects = bal_cmd_vf_objects (list, "ports");
+
+  for (const GList *object = objects; object; object = object->next)
+    {
+      BalVfPortInfo *port = g_new0 (BalVfPortInfo, 1);
+
+      g_ptr_array_add (ports, port);
+      if (!read_port (object->data, port, error))
+        return NULL;
+    }
+  return g_steal_pointer (&ports);
+}
+
+static void
+print_ports (BalCli *cli, const GPtrArray *ports)
 {
   static const char *const headings[] = {"DOMAIN", "PORT", "STATE", "PF",        "VF",
                                          "PCI",    "MAC",  "VLAN",  "BANDWIDTH", NULL};
   g_autoptr (BalTable) table = bal_table_new (headings);
 
-  for (GList *element = ports; element; element = element->next)
+  for (guint i = 0; i < ports->len; i++)
     {
-      JsonObject *port = element->data;
+      const BalVfPortInfo *port = ports->pdata[i];
 
-      bal_table_take (table, bal_cmd_vf_name_domain (cli, bal_cmd_vf_text (port, "domain")));
-      bal_table_add (table, bal_cmd_vf_text (port, "port"));
-      bal_table_add (table, bal_cmd_vf_text (port, "state"));
-      bal_table_add (table, bal_cmd_vf_text (port, "pf"));
-      bal_table_take (table, cell_of_number (port, "vf"));
-      bal_table_add (table, bal_cmd_vf_text (port, "vf-pci"));
-      bal_table_add (table, bal_cmd_vf_text (port, "mac"));
-      bal_table_take (table, cell_of_number (port, "vlan"));
-      bal_table_take (table, cell_of_bandwidth (port, "bandwidth-mbps"));
+      bal_table_take (table, bal_cmd_vf_name_domain (cli, port->uuid));
+      bal_table_add (table, port->port);
+      bal_table_add (table, bal_vf_state_name (port->state));
+      bal_table_add (table, port->pf);
+      bal_table_take (table, g_strdup_printf ("%u", port->vf_index));
+      bal_table_add (table, port->vf_pci);
+      bal_table_add (table, port->mac);
+      bal_table_take (table, port->vlan > 0 ? g_strdup_printf ("%u", port->vlan) : NULL);
+      bal_table_take (table, show_bandwidth (port->bandwidth_mbps));
     }
   bal_table_print (table, stdout);
-  for (GList *element = ports; element; element = element->next)
+  for (guint i = 0; i < ports->len; i++)
     {
-      const char *why = bal_cmd_vf_text (element->data, "why");
-      if (*why)
-        bal_say (stdout, "%s: %s", bal_cmd_vf_text (element->data, "port"), why);
+      const BalVfPortInfo *port = ports->pdata[i];
+      if (port->why)
+        bal_say (stdout, "%s: %s", port->port, port->why);
     }
 }
 
-/* Consumes @value; nothing is said of what is not known. */
+/* Nothing is said of what is not known (NULL). */
 static void
-say (const char *label, char *value)
+say (const char *label, const char *value)
 {
-  if (value && *value)
+  if (value)
     bal_say (stdout, "  %-22s%s", label, value);
-  g_free (value);
 }
 
-void
-bal_cmd_vf_print_port (BalCli *cli, JsonObject *port)
+static const char *
+show_switch (BalVfSwitch value)
 {
-  static const char *const texts[] = {"state", "pf",      "pf-pci", "vf-pci",
-                                      "mac",   "network", "standby"};
-  static const char *const enforced[] = {"max-rate-enforced", "min-rate-enforced",
-                                         "link-state-enforced", "why"};
-  const char *uuid = bal_cmd_vf_text (port, "domain");
-  g_autofree char *name = bal_cmd_vf_name_domain (cli, uuid);
+  return value == BAL_VF_UNSET ? NULL : value == BAL_VF_ON ? "on" : "off";
+}
 
-  bal_say (stdout, "Port %s of domain %s", bal_cmd_vf_text (port, "port"), name);
-  say ("domain", g_strdup (uuid));
-  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
-    say (texts[i], g_strdup (bal_cmd_vf_text (port, texts[i])));
-  say ("vf", cell_of_number (port, "vf"));
-  say ("vlan", cell_of_number (port, "vlan"));
-  say ("bandwidth", cell_of_bandwidth (port, "bandwidth-mbps"));
-  say ("trust", g_strdup (cell_of_switch (port, "trust")));
-  say ("spoofchk", g_strdup (cell_of_switch (port, "spoofchk")));
-  for (gsize i = 0; i < G_N_ELEMENTS (enforced); i++)
-    say (enforced[i], g_strdup (bal_cmd_vf_text (port, enforced[i])));
+static void
+say_port (const BalVfPortInfo *port)
+{
+  g_autofree char *vf = g_strdup_printf ("%u", port->vf_index);
+  g_autofree char *vlan = port->vlan > 0 ? g_strdup_printf ("%u", port->vlan) : NULL;
+  g_autofree char *bandwidth = show_bandwidth (port->bandwidth_mbps);
+
+  say ("domain", port->uuid);
+  say ("state", bal_vf_state_name (port->state));
+  say ("pf", port->pf);
+  say ("pf-pci", port->pf_pci);
+  say ("vf-pci", port->vf_pci);
+  say ("mac", port->mac);
+  say ("network", port->network);
+  say ("vf", vf);
+  say ("vlan", vlan);
+  say ("bandwidth", bandwidth);
+  say ("trust", show_switch (port->trust));
+  say ("spoofchk", show_switch (port->spoofchk));
+  say ("max-rate-enforced", bal_vf_enforced_name (port->max_rate));
+  say ("min-rate-enforced", bal_vf_enforced_name (port->min_rate));
+  say ("link-state-enforced", bal_vf_enforced_name (port->link_state));
+  say ("why", port->why);
+}
+
+gboolean
+bal_cmd_vf_print_port (BalCli *cli, JsonObject *object, GError **error)
+{
+  g_auto (BalVfPortInfo) port = {0};
+
+  if (!read_port (object, &port, error))
+    return FALSE;
+  g_autofree char *name = bal_cmd_vf_name_domain (cli, port.uuid);
+  bal_say (stdout, "Port %s of domain %s", port.port, name);
+  say_port (&port);
+  return TRUE;
 }
 
 /* --- the list --- */
 
-void
-bal_cmd_vf_print_list (BalCli *cli, JsonObject *list)
+gboolean
+bal_cmd_vf_print_list (BalCli *cli, JsonObject *list, GError **error)
 {
   g_autoptr (GList) pfs = bal_cmd_vf_objects (list, "pfs");
-  g_autoptr (GList) ports = bal_cmd_vf_objects (list, "ports");
+  g_autoptr (GPtrArray) ports = read_ports (list, error);
   gint64 n_left_out = bal_cmd_vf_number (list, "left-out");
 
+  if (!ports)
+    return FALSE;
   if (pfs)
     print_pfs (pfs);
   else
     bal_say (stdout, "No NIC of this host has virtual functions.");
-  if (ports)
+  if (ports->len > 0)
     {
       bal_cmd_vf_connect_for_names (cli);
       fputc ('\n', stdout);
@@ -249,4 +309,5 @@ bal_cmd_vf_print_list (BalCli *cli, JsonObject *list)
              " VFs and ports more; `ballast vf list --pf PF` shows those of one "
              "physical function",
              n_left_out);
+  return TRUE;
 }

@@ -34,12 +34,12 @@ char *bal_cmd_vf_name_domain (BalCli *cli, const char *uuid);
 
 /* --- tables and paragraphs on stdout, of what protocol/vf-schema.json documents --- */
 
-/* The list as a whole. */
-void bal_cmd_vf_print_list (BalCli *cli, JsonObject *list);
+/* The list as a whole; nothing of it when a port cannot be read. */
+gboolean bal_cmd_vf_print_list (BalCli *cli, JsonObject *list, GError **error);
 
 /* All about one PF, with its VFs, or about one port. */
 void bal_cmd_vf_print_pf (BalCli *cli, JsonObject *pf);
-void bal_cmd_vf_print_port (BalCli *cli, JsonObject *port);
+gboolean bal_cmd_vf_print_port (BalCli *cli, JsonObject *object, GError **error);
 
 /* The objects in the array @name; the list, not what is in it, is the caller's. */
 GList *bal_cmd_vf_objects (JsonObject *object, const char *name);

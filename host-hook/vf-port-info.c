@@ -11,6 +11,12 @@ static const char *const enforced_names[] = {
   [BAL_VF_NOT_SUPPORTED] = "not-supported",
 };
 
+const char *
+bal_vf_enforced_name (BalVfEnforced enforced)
+{
+  return enforced_names[enforced];
+}
+
 static BalVfEnforced
 enforced (const BalVfEntry *entry, guint which)
 {

@@ -22,6 +22,9 @@ typedef enum
   BAL_VF_NOT_SUPPORTED, /* the NIC refused it */
 } BalVfEnforced;
 
+/* As JSON has it. */
+const char *bal_vf_enforced_name (BalVfEnforced enforced);
+
 typedef struct
 {
   char *uuid;

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from agent_process import wait_for
-from vf_peer import domain_xml, uuid
+from vf_peer import ballast_vf, domain_xml, uuid
 
 USAGE, NOT_FOUND, FAILED, NO_BANDWIDTH = 2, 3, 1, 7
 
@@ -135,6 +135,19 @@ def test_no_daemon(peer):
     peer.end()
     for arguments in ("list",), ("reconcile",), ("release", "--domain", uuid(1)):
         assert_refused(peer.ballast(*arguments), NOT_FOUND, "No ballastd runs", "nothing was changed")
+
+
+def test_port_of_another_version(fake, tmp_path):
+    """What cannot be read is not shown as something else; as JSON it is passed on."""
+    port = {"domain": uuid(1), "port": "net0", "state": "\x1b[1m"}
+
+    def answer(connection):
+        connection.recv(1 << 16)
+        connection.sendall(json.dumps({"return": {"pfs": [], "ports": [port]}}).encode() + b"\n")
+
+    fake(answer)
+    assert_refused(ballast_vf(tmp_path, "list"), FAILED, "Cannot show a port", "another version")
+    assert json.loads(ballast_vf(tmp_path, "list", "--json").stdout)["ports"] == [port]
 
 
 def test_definition(peer):

@@ -31,6 +31,13 @@ def make_tree(root, pfs=2, vfs=4, mbps=10000):
     subprocess.run([build_path("tests", "component", "vf-peer"), str(root), str(pfs), str(vfs), str(mbps)], check=True)
 
 
+def ballast_vf(root, *arguments):
+    """`ballast vf`, asking the ballastd below `root`, with no libvirt to be found."""
+    argv = [build_path("host-hook", "ballast"), "-c", "qemu:///system", "vf", *arguments]
+    return subprocess.run(hooks.below(root, argv), capture_output=True, text=True, timeout=60, check=False,
+                          env=hooks.ENVIRONMENT, cwd="/")
+
+
 class VfPeer:
     """vf-peer below `root`: PFs eth1, eth2, ... of `mbps` Mbit/s, running domains 1 to `domains` - 1, and one that
     is off."""
@@ -86,10 +93,7 @@ class VfPeer:
         return self.ask("vf-release", domain=uuid(domain), **more)
 
     def ballast(self, *arguments):
-        """`ballast vf`, with no libvirt to be found."""
-        argv = [build_path("host-hook", "ballast"), "-c", "qemu:///system", "vf", *arguments]
-        return subprocess.run(hooks.below(self.root, argv), capture_output=True, text=True, timeout=60, check=False,
-                              env=hooks.ENVIRONMENT, cwd="/")
+        return ballast_vf(self.root, *arguments)
 
     def ballast_json(self, *arguments):
         done = self.ballast(*arguments, "--json")
