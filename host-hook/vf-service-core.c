@@ -289,3 +289,19 @@ bal_vf_service_operate (
   bal_vf_service_unclaim (self, uuid);
   return ok;
 }
+
+gboolean
+bal_vf_service_do_each (BalVfService *self,
+                        const BalVfLibvirt *libvirt,
+                        const GPtrArray *entries,
+                        BalVfPortOperation operation,
+                        gconstpointer data,
+                        GError **error)
+{
+  gboolean ok = TRUE;
+
+  for (guint i = 0; i < entries->len; i++)
+    if (!operation (self, libvirt, entries->pdata[i], data, ok ? error : NULL))
+      ok = FALSE;
+  return ok;
+}

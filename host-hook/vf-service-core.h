@@ -130,6 +130,20 @@ typedef gboolean (*BalVfOperation) (
 gboolean bal_vf_service_operate (
   BalVfService *self, const char *uuid, BalVfOperation operation, gpointer data, GError **error);
 
+typedef gboolean (*BalVfPortOperation) (BalVfService *self,
+                                        const BalVfLibvirt *libvirt,
+                                        const BalVfEntry *entry,
+                                        gconstpointer data,
+                                        GError **error);
+
+/* Does it with each of @entries (copies), whatever becomes of one; the error is the first. */
+gboolean bal_vf_service_do_each (BalVfService *self,
+                                 const BalVfLibvirt *libvirt,
+                                 const GPtrArray *entries,
+                                 BalVfPortOperation operation,
+                                 gconstpointer data,
+                                 GError **error);
+
 /* The port's entry as it is now; NULL: there is none. */
 BalVfEntry *bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port);
 

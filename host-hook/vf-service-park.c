@@ -91,24 +91,22 @@ say_why (BalVfService *self, const BalVfEntry *parked, const char *why)
     bal_vf_service_put_state (self, now, now->state, why, NULL);
 }
 
-/* All of them are tried; the error is the first. */
+static gboolean
+attach_port (BalVfService *self,
+             const BalVfLibvirt *libvirt,
+             const BalVfEntry *entry,
+             gconstpointer data,
+             GError **error)
+{
+  return bal_vf_service_attach (self, libvirt, entry->request.uuid, entry->request.port, error);
+}
+
 static gboolean
 attach_all (BalVfService *self, const BalVfLibvirt *libvirt, const char *uuid, GError **error)
 {
   g_autoptr (GPtrArray) own = list_own (self, uuid);
-  g_autoptr (GError) first = NULL;
 
-  for (guint i = 0; i < own->len; i++)
-    {
-      const BalVfEntry *entry = own->pdata[i];
-
-      bal_vf_service_attach (self, libvirt, uuid, entry->request.port,
-                             first == NULL ? &first : NULL);
-    }
-  if (first == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&first));
-  return FALSE;
+  return bal_vf_service_do_each (self, libvirt, own, attach_port, NULL, error);
 }
 
 static void

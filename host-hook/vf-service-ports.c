@@ -207,41 +207,33 @@ bal_vf_service_allocate (BalVfService *self,
 
 /* --- release --- */
 
-/* Names of the ports that are now being released. */
+/* Copies of the entries of the ports that are now being released. */
 static GPtrArray *
 begin_release (BalVfService *self, const char *uuid, const char *port, GError **error)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
-  g_autoptr (GPtrArray) ports = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) ports = g_ptr_array_new_with_free_func ((GDestroyNotify)bal_vf_entry_free);
 
   for (guint i = 0; i < entries->len; i++)
     {
       const BalVfEntry *entry = entries->pdata[i];
       if (port == NULL || strcmp (entry->request.port, port) == 0)
-        g_ptr_array_add (ports, g_strdup (entry->request.port));
+        g_ptr_array_add (ports, bal_vf_entry_copy (entry));
     }
   return bal_vf_service_mark_releasing (self, uuid, port, error) ? g_steal_pointer (&ports) : NULL;
 }
 
-/* All of them, whatever becomes of one; the error is the first. */
+/* @data: how the domain stands. */
 static gboolean
-finish_all (BalVfService *self,
-            const BalVfLibvirt *libvirt,
-            const BalVfStanding *standing,
-            const char *uuid,
-            const GPtrArray *ports,
-            GError **error)
+finish_port (BalVfService *self,
+             const BalVfLibvirt *libvirt,
+             const BalVfEntry *entry,
+             gconstpointer data,
+             GError **error)
 {
-  g_autoptr (GError) first = NULL;
-
-  for (guint i = 0; i < ports->len; i++)
-    bal_vf_service_finish (self, libvirt, standing, uuid, ports->pdata[i], self->detach_ms,
-                           first == NULL ? &first : NULL);
-  if (first == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&first));
-  return FALSE;
+  return bal_vf_service_finish (self, libvirt, data, entry->request.uuid, entry->request.port,
+                                self->detach_ms, error);
 }
 
 typedef struct
@@ -272,7 +264,7 @@ release (
     forgot = bal_vf_metadata_remove (libvirt, uuid, port, BAL_VF_CONFIG, &was_in_config, error);
   if (!forgot)
     {
-      finish_all (self, libvirt, &standing, uuid, ports, NULL);
+      bal_vf_service_do_each (self, libvirt, ports, finish_port, &standing, NULL);
       g_prefix_error (error, "The definition of domain %s asks for its ports still: ", uuid);
       return FALSE;
     }
@@ -287,7 +279,7 @@ release (
                    port == NULL ? "" : " ", port == NULL ? "" : port);
       return FALSE;
     }
-  return finish_all (self, libvirt, &standing, uuid, ports, error);
+  return bal_vf_service_do_each (self, libvirt, ports, finish_port, &standing, error);
 }
 
 gboolean
