@@ -218,14 +218,27 @@ vf_service_assert_attached (VfServiceCase *self)
   g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
 }
 
+gboolean
+vf_service_prepare_domain (VfServiceCase *self, guint domain, const char *ports, GError **error)
+{
+  g_autofree char *xml = vf_service_xml (domain, ports, "");
+
+  return bal_vf_service_prepare (self->service, xml, error);
+}
+
+void
+vf_service_must_prepare (VfServiceCase *self, guint domain, const char *ports)
+{
+  g_autoptr (GError) error = NULL;
+
+  vf_service_prepare_domain (self, domain, ports, &error);
+  g_assert_no_error (error);
+}
+
 void
 vf_service_prepare (VfServiceCase *self, const char *ports)
 {
-  g_autofree char *xml = vf_service_xml (1, ports, "");
-  g_autoptr (GError) error = NULL;
-
-  bal_vf_service_prepare (self->service, xml, &error);
-  g_assert_no_error (error);
+  vf_service_must_prepare (self, 1, ports);
 }
 
 void

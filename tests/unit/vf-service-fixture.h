@@ -61,7 +61,12 @@ vf_service_release (VfServiceCase *self, const char *port, gboolean in_config, G
 void vf_service_assert_nothing (VfServiceCase *self);
 void vf_service_assert_attached (VfServiceCase *self);
 
-/* The hook's question about domain 1; a round about all; and the state of its port. */
+/* The hook's question. */
+gboolean
+vf_service_prepare_domain (VfServiceCase *self, guint domain, const char *ports, GError **error);
+void vf_service_must_prepare (VfServiceCase *self, guint domain, const char *ports);
+
+/* The same about domain 1; a round about all; and the state of its port. */
 void vf_service_prepare (VfServiceCase *self, const char *ports);
 void vf_service_settle (VfServiceCase *self);
 BalVfState vf_service_state (VfServiceCase *self);
