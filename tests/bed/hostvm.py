@@ -10,7 +10,7 @@
 
 It takes the QEMU of roots.py's "backports" (QEMU 7.2 has no igb) and the disk of hostvm_image.py, over which each VM has
 a layer that is thrown away at the end. hostvm-janitor.sh cleans up when this process ends, however it ends. All state is
-in a fresh folder below /var/tmp. It runs while the QEMU lock is held, as every bed (hosts.py).
+in a fresh folder below /var/tmp. Commands and files in it are in hostvm_commands.py. It runs while the QEMU lock is held, as every bed (hosts.py).
 
 This machine's tree, build folder and guest image are seen inside at their own paths, read-only; `shared` is, writable.
 
@@ -19,32 +19,25 @@ switches of two VMs. So an inner guest is reached from both, by a VF or by a vir
 """
 
 import dataclasses
-import itertools
 import json
 import os
-import random
-import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
 
 from . import hostvm_image, image, roots
-from .guest import Line, connect_unix
-from .host import BedError, CommandError, agent_program, ballast_program, build_dir, host_environment, wait_until
+from .guest import connect_unix
+from .host import BedError, agent_program, build_dir, wait_until
 from .hosts import take_lock
+from .hostvm_commands import VmCommands, read_or_empty
 
 #: of host VMs on br0, by name; tests/hostvm/setup has them in /etc/hosts
 ADDRESSES = {"src": "10.78.0.1", "dst": "10.78.0.2"}
 
 BOOT_TIMEOUT = 300
 POWEROFF_TIMEOUT = 90
-
-# By meson's own prefix.
-INSTALLED_BALLAST = "/usr/local/bin/ballast"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _TREE = os.path.dirname(os.path.dirname(_HERE))
@@ -66,49 +59,7 @@ class Pf:
     netdev: str
 
 
-class VmProcess:
-    """A command in the VM that was started with popen()."""
-
-    def __init__(self, vm, argv, folder):
-        self._vm = vm
-        self.argv = argv
-        self._folder = folder
-
-    @property
-    def pid(self):
-        """Its pid in the VM."""
-        return int(wait_until(lambda: self._read("pid"), 30, f"{self.argv[0]} starts in the host VM"))
-
-    @property
-    def stdout(self):
-        """What it has written so far."""
-        return self._read("out")
-
-    @property
-    def stderr(self):
-        return self._read("err")
-
-    def poll(self):
-        """Its exit status (128 + N after signal N), or None while it runs."""
-        status = self._read("status")
-        return int(status) if status else None
-
-    def wait(self, timeout=60):
-        """A CompletedProcess, as of HostVm.run() without `check`; TimeoutError, and it goes on, after `timeout` s."""
-        wait_until(lambda: self.poll() is not None, timeout, f"{self.argv[0]} ends in the host VM")
-        return subprocess.CompletedProcess(self.argv, self.poll(), self.stdout, self.stderr)
-
-    def send_signal(self, sig):
-        self._vm.run(["kill", f"-{int(sig)}", str(self.pid)])
-
-    def kill(self):
-        self.send_signal(signal.SIGKILL)
-
-    def _read(self, name):
-        return _read_or_empty(os.path.join(self._folder, name))
-
-
-class HostVm:
+class HostVm(VmCommands):
     """The VM, booted, from enter to exit.
 
     pfs: how many NICs with SR-IOV
@@ -120,6 +71,7 @@ class HostVm:
     """
 
     def __init__(self, name="src", pfs=2, memory_mib=3072, vcpus=2, guest_files=None, beside=None):
+        super().__init__()
         self.name = name
         self.address = ADDRESSES[name]
         #: libvirt's connection URI in a VM beside this one
@@ -129,10 +81,6 @@ class HostVm:
         self._vcpus = vcpus
         self._guest_files = dict(guest_files or {})
         self._beside = beside
-        self._numbers = (f"{random.randrange(1 << 32):x}.{n}" for n in itertools.count())
-        self._turn = threading.Lock()
-        self._line = None
-        self._has_ballast = False
         self._lock = None
         self._janitor = None
         self.qemu_pid = None
@@ -243,7 +191,7 @@ class HostVm:
         deadline = time.monotonic() + timeout
         while True:
             if not self._runs():
-                raise BedError(f"the host VM's QEMU has ended: {_read_or_empty(self._path('qemu.log'))[-2000:]}")
+                raise BedError(f"the host VM's QEMU has ended: {read_or_empty(self._path('qemu.log'))[-2000:]}")
             try:
                 # Short, as what is sent before the VM has opened its port may be lost.
                 self._ask("true", 3)
@@ -268,112 +216,6 @@ class HostVm:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    # Commands and files
-
-    def run(self, argv, check=True, timeout=60, input=None, env=None):
-        """Runs a command to its end: a CompletedProcess with stdout and stderr as text.
-
-        Raises CommandError when it fails and `check` holds; kills it and raises
-        subprocess.TimeoutExpired after `timeout` seconds. Two threads take turns: use popen().
-        """
-        argv = [str(a) for a in argv]
-        folder = self._command_folder(input)
-        try:
-            status = self._ask(f"{_shell(argv, env)} <{folder}/in >{folder}/out 2>{folder}/err", timeout)
-        except TimeoutError as error:
-            # What comes next ends what runs.
-            self._ask("true", 10)
-            raise subprocess.TimeoutExpired(argv, timeout) from error
-        texts = [_read_or_empty(os.path.join(folder, name)) for name in ("out", "err")]
-        shutil.rmtree(folder)
-        result = subprocess.CompletedProcess(argv, status, *texts)
-        if check and status != 0:
-            raise CommandError(self.name, argv, result)
-        return result
-
-    def popen(self, argv, env=None, input=None):
-        """Starts a command: a VmProcess."""
-        argv = [str(a) for a in argv]
-        folder = self._command_folder(input)
-        started = f"echo $$ >{folder}/pid; exec {_shell(argv, env)}"
-        self._ask(f"(sh -c {shlex.quote(started)} <{folder}/in >{folder}/out 2>{folder}/err; echo $? >{folder}/new; "
-                  f"mv {folder}/new {folder}/status) >/dev/null 2>&1 &", 30)
-        return VmProcess(self, argv, folder)
-
-    def virsh(self, *arguments, check=True, timeout=60):
-        """Runs virsh in the VM; as run()."""
-        return self.run(["virsh", "-q", "-c", "qemu:///system", *arguments], check=check, timeout=timeout)
-
-    def ballast(self, *arguments, check=True, timeout=120, env=None):
-        """Runs the command line `ballast` in the VM, the installed one when it is; as run()."""
-        return self.run([self.ballast_path, *arguments], check=check, timeout=timeout, env=env)
-
-    def ballast_popen(self, *arguments, env=None):
-        """Starts `ballast`; as popen()."""
-        return self.popen([self.ballast_path, *arguments], env=env)
-
-    @property
-    def ballast_path(self):
-        return INSTALLED_BALLAST if self._has_ballast else ballast_program()
-
-    def read(self, inside):
-        """Contents of a text file of the VM."""
-        return self.run(["cat", inside]).stdout
-
-    def write(self, inside, text):
-        """Replaces a text file of the VM, making its folder when missing."""
-        self.run(["sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', inside], input=text)
-
-    def copy_in(self, path, inside):
-        """Copies a file or folder of this machine to `inside`."""
-        kept = tempfile.mkdtemp(prefix="copy.", dir=self.shared)
-        subprocess.run(["cp", "-a", path, f"{kept}/it"], check=True)
-        self.run(["cp", "-a", "--no-preserve=ownership", "-T", f"{kept}/it", inside], timeout=120)
-        shutil.rmtree(kept)
-
-    def copy_out(self, inside, path):
-        """Copies a file or folder of the VM to `path` here."""
-        kept = tempfile.mkdtemp(prefix="copy.", dir=self.shared)
-        self.run(["cp", "-a", "-T", inside, f"{kept}/it"], timeout=120)
-        subprocess.run(["cp", "-a", "-T", f"{kept}/it", path], check=True)
-        shutil.rmtree(kept)
-
-    def install_ballast(self):
-        """Installs the build under test as a package would; it stays over a reboot."""
-        kept = tempfile.mkdtemp(prefix="install.", dir=self.shared)
-        subprocess.run(["meson", "install", "-C", build_dir(), "--no-rebuild", "--quiet", "--destdir", kept], check=True)
-        self.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination", f"{kept}/.", "/"], timeout=120)
-        # The build's prefix is /usr/local, but libvirt's hooks and the configuration are below /etc.
-        self.run(["cp", "-a", "/usr/local/etc/.", "/etc"])
-        self.run(["systemctl", "daemon-reload"])
-        # It looks for hooks when it starts.
-        self.run(["systemctl", "try-restart", "libvirtd"])
-        self._has_ballast = True
-        shutil.rmtree(kept)
-
-    def _command_folder(self, text):
-        folder = os.path.join(self.shared, "commands", next(self._numbers))
-        os.mkdir(folder)
-        with open(os.path.join(folder, "in"), "w", encoding="utf-8") as stream:
-            stream.write(text or "")
-        return folder
-
-    def _ask(self, command, timeout):
-        """The exit status of a shell command in the VM. OSError and TimeoutError when it does not answer."""
-        with self._turn:
-            try:
-                if self._line is None:
-                    self._line = Line(self._path("commands"))
-                return self._line.ask(next(self._numbers), command, timeout)[0]
-            except (OSError, TimeoutError):
-                self._disconnect()
-                raise
-
-    def _disconnect(self):
-        if self._line is not None:
-            self._line.close()
-            self._line = None
 
     # The machine
 
@@ -485,31 +327,17 @@ class HostVm:
 
     def console(self):
         """All that the VM has written to its serial console."""
-        return _read_or_empty(self._path("console"))
+        return read_or_empty(self._path("console"))
 
     def logs(self):
         """{name: text} of all there is to read about the VM, whether it still answers or not."""
-        found = {f"console of {self.name}": self.console(), f"QEMU of {self.name}": _read_or_empty(self._path("qemu.log"))}
+        found = {f"console of {self.name}": self.console(), f"QEMU of {self.name}": read_or_empty(self._path("qemu.log"))}
         for name in sorted(os.listdir(self.shared)):
             if name.endswith(".console"):
-                found[name] = _read_or_empty(os.path.join(self.shared, name))
+                found[name] = read_or_empty(os.path.join(self.shared, name))
         show = "journalctl --no-pager --lines 60; tail -v -n 40 /var/log/libvirt/*.log /var/log/libvirt/qemu/*.log"
         try:
             found[f"logs in {self.name}"] = self.run(["sh", "-c", show], check=False, timeout=30).stdout
         except (OSError, TimeoutError, subprocess.TimeoutExpired) as error:
             found[f"logs in {self.name}"] = f"it does not answer: {error}"
         return found
-
-
-def _read_or_empty(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
-
-
-def _shell(argv, env):
-    """The shell's words for a command with the environment that a Host gives."""
-    settings = [f"{name}={value}" for name, value in host_environment(env).items()]
-    return "env -C / -i " + shlex.join(settings + argv)
