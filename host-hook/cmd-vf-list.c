@@ -20,15 +20,6 @@
   "\n\nGoes on now with what failed or was interrupted, as ballastd does every 15 s and whenever " \
   "a\ndomain comes or goes. Then prints the list."
 
-static void
-print_json (JsonObject *object)
-{
-  g_autoptr (JsonNode) root = json_node_new (JSON_NODE_OBJECT);
-
-  json_node_set_object (root, object);
-  bal_print_json (root);
-}
-
 static gboolean
 ask_and_print (BalCli *cli, const BalVfCall *call, GError **error)
 {
@@ -38,7 +29,7 @@ ask_and_print (BalCli *cli, const BalVfCall *call, GError **error)
     return FALSE;
   if (!cli->json)
     return bal_cmd_vf_print_list (cli, list, error);
-  print_json (list);
+  bal_cmd_vf_print_json (list);
   return TRUE;
 }
 
@@ -192,6 +183,6 @@ bal_cmd_vf_show (BalCli *cli, char **words, GError **error)
   result = json_object_new ();
   json_object_set_array_member (result, "pfs", json_array_ref (found.pfs));
   json_object_set_array_member (result, "ports", json_array_ref (found.ports));
-  print_json (result);
+  bal_cmd_vf_print_json (result);
   return TRUE;
 }

@@ -128,14 +128,9 @@ static gboolean
 print_allocated (BalCli *cli, const BalVfCall *call, JsonObject *answer, GError **error)
 {
   JsonNode *port = json_object_get_member (answer, "port");
-  g_autoptr (JsonNode) root = NULL;
 
   if (cli->json)
-    {
-      root = json_node_new (JSON_NODE_OBJECT);
-      json_node_set_object (root, answer);
-      bal_print_json (root);
-    }
+    bal_cmd_vf_print_json (answer);
   else if (port && JSON_NODE_HOLDS_OBJECT (port))
     {
       bal_cmd_vf_connect_for_names (cli);

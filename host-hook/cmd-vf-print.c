@@ -282,7 +282,16 @@ bal_cmd_vf_print_port (BalCli *cli, JsonObject *object, GError **error)
   return TRUE;
 }
 
-/* --- the list --- */
+/* --- answers as a whole --- */
+
+void
+bal_cmd_vf_print_json (JsonObject *answer)
+{
+  g_autoptr (JsonNode) root = json_node_new (JSON_NODE_OBJECT);
+
+  json_node_set_object (root, answer);
+  bal_print_json (root);
+}
 
 gboolean
 bal_cmd_vf_print_list (BalCli *cli, JsonObject *list, GError **error)

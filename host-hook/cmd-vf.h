@@ -34,6 +34,9 @@ char *bal_cmd_vf_name_domain (BalCli *cli, const char *uuid);
 
 /* --- tables and paragraphs on stdout, of what protocol/vf-schema.json documents --- */
 
+/* What ballastd answered, as it is. */
+void bal_cmd_vf_print_json (JsonObject *answer);
+
 /* The list as a whole; nothing of it when a port cannot be read. */
 gboolean bal_cmd_vf_print_list (BalCli *cli, JsonObject *list, GError **error);
 

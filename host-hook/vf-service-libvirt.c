@@ -172,6 +172,20 @@ take_from_domain (BalVfService *self,
                            error);
 }
 
+/* What frees a port's VF, with the lock held. */
+typedef gboolean (*Free) (BalVfService *self, const char *uuid, const char *port, GError **error);
+
+/* A hook may have freed it meanwhile, and the domain, started anew, have asked again. */
+static gboolean
+free_if_releasing (
+  BalVfService *self, const char *uuid, const char *port, Free free_it, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  const BalVfEntry *now = bal_vf_service_find (self, uuid, port);
+
+  return now == NULL || now->state != BAL_VF_RELEASING || free_it (self, uuid, port, error);
+}
+
 gboolean
 bal_vf_service_finish (BalVfService *self,
                        const BalVfLibvirt *libvirt,
@@ -187,11 +201,7 @@ bal_vf_service_finish (BalVfService *self,
     return TRUE;
   if (standing->is_active && !take_from_domain (self, libvirt, standing, entry, wait_ms, error))
     return FALSE;
-  /* A hook may have freed it meanwhile, and the domain, started anew, have asked again. */
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  const BalVfEntry *now = bal_vf_service_find (self, uuid, port);
-  return now == NULL || now->state != BAL_VF_RELEASING
-         || bal_vf_service_tear_down (self, uuid, port, error);
+  return free_if_releasing (self, uuid, port, bal_vf_service_tear_down, error);
 }
 
 gboolean
@@ -208,8 +218,5 @@ bal_vf_service_drop (BalVfService *self,
     return TRUE;
   if (standing->is_active && !take_from_metadata (libvirt, &entry->request, error))
     return FALSE;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  const BalVfEntry *now = bal_vf_service_find (self, uuid, port);
-  return now == NULL || now->state != BAL_VF_RELEASING
-         || bal_vf_service_let_go (self, uuid, port, error);
+  return free_if_releasing (self, uuid, port, bal_vf_service_let_go, error);
 }
