@@ -78,15 +78,6 @@ bal_migrate_vf_attach (const BalJob *job, virConnectPtr source, const char *uuid
 }
 
 static gboolean
-has_mac (const GArray *held, const char *mac)
-{
-  for (guint i = 0; i < held->len; i++)
-    if (g_strcmp0 (g_array_index (held, BalVfHeld, i).mac, mac) == 0)
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
 has_all (virDomainPtr domain)
 {
   g_autofree char *xml = virDomainGetXMLDesc (domain, 0);
@@ -94,7 +85,7 @@ has_all (virDomainPtr domain)
   g_autoptr (GArray) held = requests ? bal_vf_interface_list_held (xml, NULL) : NULL;
 
   for (guint i = 0; held && i < requests->len; i++)
-    if (!has_mac (held, g_array_index (requests, BalVfRequest, i).mac))
+    if (!bal_vf_interface_has (held, NULL, g_array_index (requests, BalVfRequest, i).mac))
       return FALSE;
   return held != NULL;
 }

@@ -125,8 +125,9 @@ bal_vf_interface_has (const GArray *held, const char *pci, const char *mac)
   for (guint i = 0; i < held->len; i++)
     {
       const BalVfHeld *item = &g_array_index (held, BalVfHeld, i);
-      if (strcmp (item->pci, pci) == 0)
-        return mac == NULL || g_strcmp0 (item->mac, mac) == 0;
+      if ((pci == NULL || strcmp (item->pci, pci) == 0)
+          && (mac == NULL || g_strcmp0 (item->mac, mac) == 0))
+        return TRUE;
     }
   return FALSE;
 }

@@ -27,7 +27,8 @@ typedef struct
 /* All of them, of BalVfHeld: interfaces and other host devices. */
 GArray *bal_vf_interface_list_held (const char *xml, GError **error);
 
-/* Whether the domain has the device; with @mac (may be NULL) as an interface of that address. */
+/* Whether the domain has the device @pci, as an interface of the address @mac; either may be NULL.
+ */
 gboolean bal_vf_interface_has (const GArray *held, const char *pci, const char *mac);
 
 /* The interface element of the device as it stands in the XML, with the guest's address and alias,

@@ -135,17 +135,14 @@ test_address_of_another_vf (VfServiceCase *self, gconstpointer data)
   g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service-arrival/arrival-with-standby", test_arrival_with_standby);
-  ADD ("/vf-service-arrival/arrival-without-standby", test_arrival_without_standby);
-  ADD ("/vf-service-arrival/arrival-refused", test_arrival_refused);
-  ADD ("/vf-service-arrival/arrival-of-what-is-here", test_arrival_of_what_is_here);
-  ADD ("/vf-service-arrival/address-of-another-vf", test_address_of_another_vf);
+  VF_SERVICE_ADD ("/vf-service-arrival/arrival-with-standby", test_arrival_with_standby);
+  VF_SERVICE_ADD ("/vf-service-arrival/arrival-without-standby", test_arrival_without_standby);
+  VF_SERVICE_ADD ("/vf-service-arrival/arrival-refused", test_arrival_refused);
+  VF_SERVICE_ADD ("/vf-service-arrival/arrival-of-what-is-here", test_arrival_of_what_is_here);
+  VF_SERVICE_ADD ("/vf-service-arrival/address-of-another-vf", test_address_of_another_vf);
   return g_test_run ();
 }

@@ -126,19 +126,16 @@ test_taken_by_the_host (VfServiceCase *self, gconstpointer data)
   g_assert_true (bal_vf_service_is_idle (self->service));
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service-foreign/busy", test_busy);
-  ADD ("/vf-service-foreign/busy-with-it", test_busy_with_it);
-  ADD ("/vf-service-foreign/used-since", test_used_since);
-  ADD ("/vf-service-foreign/libvirt-away", test_libvirt_away);
-  ADD ("/vf-service-foreign/foreign", test_foreign);
-  ADD ("/vf-service-foreign/taken", test_taken);
-  ADD ("/vf-service-foreign/taken-by-the-host", test_taken_by_the_host);
+  VF_SERVICE_ADD ("/vf-service-foreign/busy", test_busy);
+  VF_SERVICE_ADD ("/vf-service-foreign/busy-with-it", test_busy_with_it);
+  VF_SERVICE_ADD ("/vf-service-foreign/used-since", test_used_since);
+  VF_SERVICE_ADD ("/vf-service-foreign/libvirt-away", test_libvirt_away);
+  VF_SERVICE_ADD ("/vf-service-foreign/foreign", test_foreign);
+  VF_SERVICE_ADD ("/vf-service-foreign/taken", test_taken);
+  VF_SERVICE_ADD ("/vf-service-foreign/taken-by-the-host", test_taken_by_the_host);
   return g_test_run ();
 }

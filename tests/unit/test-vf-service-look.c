@@ -233,21 +233,18 @@ test_list_has_a_limit (VfServiceCase *self, gconstpointer data)
   g_assert_cmpuint (length, <, 1024 * 1024);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service-look/fresh-look", test_fresh_look);
-  ADD ("/vf-service-look/link-comes-up", test_link_comes_up);
-  ADD ("/vf-service-look/looks-without-the-lock", test_looks_without_the_lock);
-  ADD ("/vf-service-look/makes-vfs-late", test_makes_vfs_late);
-  ADD ("/vf-service-look/mac-comes-back", test_mac_comes_back);
-  ADD ("/vf-service-look/reload", test_reload);
-  ADD ("/vf-service-look/makes-vfs", test_makes_vfs);
-  ADD ("/vf-service-look/list", test_list);
-  ADD ("/vf-service-look/list-has-a-limit", test_list_has_a_limit);
+  VF_SERVICE_ADD ("/vf-service-look/fresh-look", test_fresh_look);
+  VF_SERVICE_ADD ("/vf-service-look/link-comes-up", test_link_comes_up);
+  VF_SERVICE_ADD ("/vf-service-look/looks-without-the-lock", test_looks_without_the_lock);
+  VF_SERVICE_ADD ("/vf-service-look/makes-vfs-late", test_makes_vfs_late);
+  VF_SERVICE_ADD ("/vf-service-look/mac-comes-back", test_mac_comes_back);
+  VF_SERVICE_ADD ("/vf-service-look/reload", test_reload);
+  VF_SERVICE_ADD ("/vf-service-look/makes-vfs", test_makes_vfs);
+  VF_SERVICE_ADD ("/vf-service-look/list", test_list);
+  VF_SERVICE_ADD ("/vf-service-look/list-has-a-limit", test_list_has_a_limit);
   return g_test_run ();
 }

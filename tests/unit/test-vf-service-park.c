@@ -206,20 +206,17 @@ test_park_answered_late (VfServiceCase *self, gconstpointer data)
   g_assert_null (vf_service_entry (self, 1)->why);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service-park/allocate-cut-off", test_allocate_cut_off);
-  ADD ("/vf-service-park/release-cut-off", test_release_cut_off);
-  ADD ("/vf-service-park/park-cut-off", test_park_cut_off);
-  ADD ("/vf-service-park/park", test_park);
-  ADD ("/vf-service-park/park-ends", test_park_ends);
-  ADD ("/vf-service-park/park-leaves-teams", test_park_leaves_teams);
-  ADD ("/vf-service-park/park-refusals", test_park_refusals);
-  ADD ("/vf-service-park/park-answered-late", test_park_answered_late);
+  VF_SERVICE_ADD ("/vf-service-park/allocate-cut-off", test_allocate_cut_off);
+  VF_SERVICE_ADD ("/vf-service-park/release-cut-off", test_release_cut_off);
+  VF_SERVICE_ADD ("/vf-service-park/park-cut-off", test_park_cut_off);
+  VF_SERVICE_ADD ("/vf-service-park/park", test_park);
+  VF_SERVICE_ADD ("/vf-service-park/park-ends", test_park_ends);
+  VF_SERVICE_ADD ("/vf-service-park/park-leaves-teams", test_park_leaves_teams);
+  VF_SERVICE_ADD ("/vf-service-park/park-refusals", test_park_refusals);
+  VF_SERVICE_ADD ("/vf-service-park/park-answered-late", test_park_answered_late);
   return g_test_run ();
 }

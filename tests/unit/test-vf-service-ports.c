@@ -324,25 +324,22 @@ test_domain_ends_in_release (VfServiceCase *self, gconstpointer data)
   vf_service_assert_nothing (self);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service-ports/life", test_life);
-  ADD ("/vf-service-ports/attached-already", test_attached_already);
-  ADD ("/vf-service-ports/slow-driver", test_slow_driver);
-  ADD ("/vf-service-ports/definition", test_definition);
-  ADD ("/vf-service-ports/domain-that-is-off", test_domain_that_is_off);
-  ADD ("/vf-service-ports/refusals", test_refusals);
-  ADD ("/vf-service-ports/attach-fails", test_attach_fails);
-  ADD ("/vf-service-ports/undone-later", test_undone_later);
-  ADD ("/vf-service-ports/attach-fails-again", test_attach_fails_again);
-  ADD ("/vf-service-ports/metadata-of-several", test_metadata_of_several);
-  ADD ("/vf-service-ports/unreadable-metadata", test_unreadable_metadata);
-  ADD ("/vf-service-ports/domain-ends-meanwhile", test_domain_ends_meanwhile);
-  ADD ("/vf-service-ports/domain-ends-in-release", test_domain_ends_in_release);
+  VF_SERVICE_ADD ("/vf-service-ports/life", test_life);
+  VF_SERVICE_ADD ("/vf-service-ports/attached-already", test_attached_already);
+  VF_SERVICE_ADD ("/vf-service-ports/slow-driver", test_slow_driver);
+  VF_SERVICE_ADD ("/vf-service-ports/definition", test_definition);
+  VF_SERVICE_ADD ("/vf-service-ports/domain-that-is-off", test_domain_that_is_off);
+  VF_SERVICE_ADD ("/vf-service-ports/refusals", test_refusals);
+  VF_SERVICE_ADD ("/vf-service-ports/attach-fails", test_attach_fails);
+  VF_SERVICE_ADD ("/vf-service-ports/undone-later", test_undone_later);
+  VF_SERVICE_ADD ("/vf-service-ports/attach-fails-again", test_attach_fails_again);
+  VF_SERVICE_ADD ("/vf-service-ports/metadata-of-several", test_metadata_of_several);
+  VF_SERVICE_ADD ("/vf-service-ports/unreadable-metadata", test_unreadable_metadata);
+  VF_SERVICE_ADD ("/vf-service-ports/domain-ends-meanwhile", test_domain_ends_meanwhile);
+  VF_SERVICE_ADD ("/vf-service-ports/domain-ends-in-release", test_domain_ends_in_release);
   return g_test_run ();
 }

@@ -334,24 +334,21 @@ test_threads (VfServiceCase *self, gconstpointer data)
   g_assert_cmpuint (g_hash_table_size (self->service->claims), ==, 0);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service-settle/start", test_start);
-  ADD ("/vf-service-settle/start-without-it", test_start_without_it);
-  ADD ("/vf-service-settle/required", test_required);
-  ADD ("/vf-service-settle/required-too-late", test_required_too_late);
-  ADD ("/vf-service-settle/required-and-running", test_required_and_running);
-  ADD ("/vf-service-settle/start-meanwhile", test_start_meanwhile);
-  ADD ("/vf-service-settle/started-anew-meanwhile", test_started_anew_meanwhile);
-  ADD ("/vf-service-settle/others-are-left-in-peace", test_others_are_left_in_peace);
-  ADD ("/vf-service-settle/claimed", test_claimed);
-  ADD ("/vf-service-settle/one-domain", test_one_domain);
-  ADD ("/vf-service-settle/slow-guest", test_slow_guest);
-  ADD ("/vf-service-settle/threads", test_threads);
+  VF_SERVICE_ADD ("/vf-service-settle/start", test_start);
+  VF_SERVICE_ADD ("/vf-service-settle/start-without-it", test_start_without_it);
+  VF_SERVICE_ADD ("/vf-service-settle/required", test_required);
+  VF_SERVICE_ADD ("/vf-service-settle/required-too-late", test_required_too_late);
+  VF_SERVICE_ADD ("/vf-service-settle/required-and-running", test_required_and_running);
+  VF_SERVICE_ADD ("/vf-service-settle/start-meanwhile", test_start_meanwhile);
+  VF_SERVICE_ADD ("/vf-service-settle/started-anew-meanwhile", test_started_anew_meanwhile);
+  VF_SERVICE_ADD ("/vf-service-settle/others-are-left-in-peace", test_others_are_left_in_peace);
+  VF_SERVICE_ADD ("/vf-service-settle/claimed", test_claimed);
+  VF_SERVICE_ADD ("/vf-service-settle/one-domain", test_one_domain);
+  VF_SERVICE_ADD ("/vf-service-settle/slow-guest", test_slow_guest);
+  VF_SERVICE_ADD ("/vf-service-settle/threads", test_threads);
   return g_test_run ();
 }

@@ -174,22 +174,19 @@ test_started_anew (VfServiceCase *self, gconstpointer data)
   g_assert_cmpuint (bal_vf_book_size (bal_vf_ledger_book (self->service->ledger)), ==, 1);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  ADD ("/vf-service/life", test_life);
-  ADD ("/vf-service/nothing-is-asked", test_nothing_is_asked);
-  ADD ("/vf-service/refused", test_refused);
-  ADD ("/vf-service/refused-in-addition", test_refused_in_addition);
-  ADD ("/vf-service/demand-of-the-nic", test_demand_of_the_nic);
-  ADD ("/vf-service/end-of-what-is-in-use", test_end_of_what_is_in_use);
-  ADD ("/vf-service/taken-by-a-stranger", test_taken_by_a_stranger);
-  ADD ("/vf-service/cannot-be-put-back", test_cannot_be_put_back);
-  ADD ("/vf-service/end-of-what-is-attaching", test_end_of_what_is_attaching);
-  ADD ("/vf-service/started-anew", test_started_anew);
+  VF_SERVICE_ADD ("/vf-service/life", test_life);
+  VF_SERVICE_ADD ("/vf-service/nothing-is-asked", test_nothing_is_asked);
+  VF_SERVICE_ADD ("/vf-service/refused", test_refused);
+  VF_SERVICE_ADD ("/vf-service/refused-in-addition", test_refused_in_addition);
+  VF_SERVICE_ADD ("/vf-service/demand-of-the-nic", test_demand_of_the_nic);
+  VF_SERVICE_ADD ("/vf-service/end-of-what-is-in-use", test_end_of_what_is_in_use);
+  VF_SERVICE_ADD ("/vf-service/taken-by-a-stranger", test_taken_by_a_stranger);
+  VF_SERVICE_ADD ("/vf-service/cannot-be-put-back", test_cannot_be_put_back);
+  VF_SERVICE_ADD ("/vf-service/end-of-what-is-attaching", test_end_of_what_is_attaching);
+  VF_SERVICE_ADD ("/vf-service/started-anew", test_started_anew);
   return g_test_run ();
 }

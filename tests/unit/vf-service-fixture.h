@@ -26,6 +26,10 @@ typedef struct
 void vf_service_set_up (VfServiceCase *self, gconstpointer data);
 void vf_service_tear_down (VfServiceCase *self, gconstpointer data);
 
+/* Has g_test_run() call @function (VfServiceCase *, gconstpointer) with one of its own. */
+#define VF_SERVICE_ADD(name, function)                                                             \
+  g_test_add (name, VfServiceCase, NULL, vf_service_set_up, function, vf_service_tear_down)
+
 /* As after a SIGKILL: what is in memory is gone. */
 void vf_service_restart (VfServiceCase *self);
 
