@@ -34,8 +34,10 @@ bal_vf_answer_log (const BalVfWork *work)
   if (!work->error)
     return;
   if (work->kind == BAL_VF_WORK_OPEN)
-    bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "no virtual functions are handed out: %s",
-                    work->error->message);
+    bal_daemon_log (
+      G_LOG_LEVEL_WARNING, NULL,
+      "no virtual functions are handed out, until a reload of ballastd finds it mended: %s",
+      work->error->message);
   else if (work->kind == BAL_VF_WORK_RELOAD)
     bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s; the configuration stays as it was",
                     work->error->message);

@@ -49,8 +49,10 @@ print_xml (JsonNode *result, GError **error)
   if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING
       || fputs (json_node_get_string (node), stdout) == EOF || fflush (stdout) == EOF)
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                           "The domain XML with this host's VFs could not be passed on");
+      g_set_error_literal (
+        error, G_IO_ERROR, G_IO_ERROR_FAILED,
+        "The domain XML with this host's VFs could not be passed on to libvirt, and their "
+        "reservation ends by itself");
       return FALSE;
     }
   return TRUE;

@@ -57,12 +57,14 @@ verify (const BalVfLibvirt *libvirt, const char *root, const BalVfEntry *entry, 
   if (bal_vf_interface_has (held, entry->vf_pci, entry->request.mac)
       && (vf.use == BAL_VF_OPEN || vf.use == BAL_VF_PREPARED))
     return TRUE;
-  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-               "Port %s of domain %s: libvirt attached VF %u of %s, but it is %s, with driver %s",
-               entry->request.port, entry->request.uuid, entry->vf_index, entry->pf_netdev,
-               bal_vf_interface_has (held, entry->vf_pci, NULL) ? "not as it was asked for"
-                                                                : "not in the domain",
-               *vf.driver == '\0' ? "none" : vf.driver);
+  g_set_error (
+    error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+    "Port %s of domain %s: libvirt attached VF %u of %s, but it is %s, with driver %s; the "
+    "kernel's log may say why, and it is tried again or undone",
+    entry->request.port, entry->request.uuid, entry->vf_index, entry->pf_netdev,
+    bal_vf_interface_has (held, entry->vf_pci, NULL) ? "not as it was asked for"
+                                                     : "not in the domain",
+    *vf.driver == '\0' ? "none" : vf.driver);
   return FALSE;
 }
 

@@ -155,8 +155,10 @@ bal_vf_list_build (const BalVfInventory *inventory,
   if (pf != NULL && only == NULL)
     {
       g_autofree char *shown = bal_escape_for_display (pf);
-      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,
-                   "There is no physical function %s with VFs here", shown);
+      g_set_error (
+        error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,
+        "There is no physical function %s with VFs here; `ballast vf list` tells which there are",
+        shown);
       return NULL;
     }
   JsonObject *list = json_object_new ();

@@ -10,7 +10,8 @@
 /* Any version of the namespace. */
 #define URI_FAMILY "urn:x-ballast:vf:"
 
-#define LEAD "The domain's metadata does not ask for VFs in a way that Ballast knows: "
+#define LEAD                                                                                       \
+  "The domain's metadata does not ask for VFs in a way that Ballast knows, mend its <ports>: "
 
 static gboolean
 fail (GError **error, const char *what)

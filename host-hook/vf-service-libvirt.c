@@ -89,8 +89,10 @@ bal_vf_service_note_attached (BalVfService *self,
 
   if (entry == NULL || entry->state == BAL_VF_RELEASING)
     {
-      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-                   "Port %s of domain %s was released while its VF was attached", port, uuid);
+      g_set_error (
+        error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+        "Port %s of domain %s was released while its VF was attached: the VF is taken back", port,
+        uuid);
       return FALSE;
     }
   if (entry->state == BAL_VF_ATTACHED && entry->from_metadata)

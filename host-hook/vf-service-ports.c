@@ -25,8 +25,9 @@ check_can_change (const BalVfStanding *standing,
     return fail (error, BAL_VF_ERROR_NOT_FOUND, uuid,
                  "is not known to libvirt here; nothing was changed");
   if (standing->is_busy)
-    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
-                 "is held by a migration or another job; nothing was changed");
+    return fail (
+      error, BAL_VF_ERROR_CONFLICT, uuid,
+      "is held by a migration or another job; nothing was changed, try again behind that");
   if (in_config && !standing->is_persistent)
     return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
                  "has no definition that could be changed (it is transient); nothing was changed");
@@ -141,7 +142,8 @@ allocate_live (BalVfService *self,
   g_clear_pointer (port, json_object_unref);
   if (cause == NULL)
     g_set_error (&cause, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-                 "Domain %s ended while port %s was attached", request->uuid, request->port);
+                 "Domain %s ended while port %s was attached: what was begun is undone",
+                 request->uuid, request->port);
   undo (self, libvirt, request, is_new, cause);
   g_propagate_error (error, cause);
   return FALSE;
@@ -255,8 +257,9 @@ release (
   if (!libvirt->look (libvirt->data, uuid, &standing, error))
     return FALSE;
   if (standing.is_busy)
-    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
-                 "is held by a migration or another job; nothing was changed");
+    return fail (
+      error, BAL_VF_ERROR_CONFLICT, uuid,
+      "is held by a migration or another job; nothing was changed, try again behind that");
   g_autoptr (GPtrArray) ports = begin_release (self, uuid, port, error);
   if (ports == NULL)
     return FALSE;
@@ -265,7 +268,11 @@ release (
   if (!forgot)
     {
       bal_vf_service_do_each (self, libvirt, ports, finish_port, &standing, NULL);
-      g_prefix_error (error, "The definition of domain %s asks for its ports still: ", uuid);
+      g_prefix_error (
+        error,
+        "The ports of domain %s are being released, but its definition asks for its ports "
+        "still, try again: ",
+        uuid);
       return FALSE;
     }
   if (was_in_config)

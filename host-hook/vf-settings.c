@@ -178,8 +178,8 @@ read_one (
     return FALSE;
   if (index >= all->len)
     {
-      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND, "%s has no VF %u any more",
-                   pf_netdev, index);
+      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND,
+                   "%s has no VF %u any more; nothing was put back", pf_netdev, index);
       return FALSE;
     }
   *out = g_array_index (all, BalVfSettings, index);
