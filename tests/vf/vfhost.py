@@ -14,6 +14,9 @@ from domains import console_path, domain_uuid, domain_xml
 VFS_PER_PF = 4
 CAPACITY_MBPS = 1000
 
+#: the shortest reservation-expiry-s that there is
+EXPIRY_S = 10
+
 # An administrator's network configuration has the PFs up.
 _LINK_RULE = 'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="igb", RUN+="/usr/sbin/ip link set $name up"\n'
 
