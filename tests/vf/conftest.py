@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed.hostvm import HostVm  # noqa: E402
-from vfhost import VfHost  # noqa: E402
+from vfhost import EXPIRY_S, VfHost  # noqa: E402
 
 LOG_TAIL = 4000
 
@@ -64,6 +64,14 @@ def host(vf_host):
     vf_host.daemon.start()
     yield vf_host
     vf_host.cleanup()
+
+
+@pytest.fixture
+def brief(host):
+    """The host, with reservations that end soon: what nobody has any more is free again then, whoever missed its end."""
+    host.daemon.configure(host.config(f"reservation-expiry-s={EXPIRY_S}"))
+    yield host
+    host.daemon.configure(host.config())
 
 
 @pytest.fixture(scope="session")

@@ -4,21 +4,11 @@
 import pytest
 
 from bed.host import wait_until
+from vfhost import EXPIRY_S
 
 ALLOCATE = ("vf-reserved", "vf-set-up", "vf-was-set-up", "vf-attach", "vf-attached", "vf-verified")
 RELEASE = ("vf-detach", "vf-detached", "vf-tear-down", "vf-was-torn-down")
 END = (pytest.param("vf-tear-down", marks=pytest.mark.long), "vf-was-torn-down")
-
-# The shortest there is: what nobody came to use is free again soon.
-EXPIRY_S = 10
-
-
-@pytest.fixture
-def brief(host):
-    """The host, with reservations that end soon."""
-    host.daemon.configure(host.config(f"reservation-expiry-s={EXPIRY_S}"))
-    yield host
-    host.daemon.configure(host.config())
 
 
 def kill_at(host, name, *command):

@@ -24,7 +24,8 @@ def test_restarts_change_nothing(host):
     host.wait_clean()
 
 
-def test_what_ended_while_ballastd_was_away_is_freed(host):
+def test_what_ended_while_ballastd_was_away_is_freed(brief):
+    host = brief
     host.start("d1")
     host.allocate("d1", "300Mbit", "--vlan", "7")
     host.daemon.stop()
@@ -33,7 +34,8 @@ def test_what_ended_while_ballastd_was_away_is_freed(host):
     host.wait_clean()
 
 
-def test_what_ended_while_libvirtd_was_away_is_freed(host):
+def test_what_ended_while_libvirtd_was_away_is_freed(brief):
+    host = brief
     host.start("d1")
     info = host.allocate("d1", "300Mbit", "--vlan", "7")
     pid = host.qemu_pid("d1")

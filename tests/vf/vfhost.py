@@ -14,6 +14,9 @@ from domains import console_path, domain_uuid, domain_xml
 VFS_PER_PF = 4
 CAPACITY_MBPS = 1000
 
+#: the shortest reservation-expiry-s that there is
+EXPIRY_S = 10
+
 # An administrator's network configuration has the PFs up.
 _LINK_RULE = 'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="igb", RUN+="/usr/sbin/ip link set $name up"\n'
 
@@ -152,7 +155,7 @@ class VfHost:
 
     def drivers(self):
         """{PCI address of a VF: its driver}."""
-        return _drivers(self.vm.run(["sh", "-c", _DRIVERS]).stdout)
+        return _drivers(self.vm.run(["sh", "-c", _DRIVERS], check=False).stdout)
 
     def vf_of(self, info):
         """What `ip` says of a port's VF."""
@@ -219,8 +222,9 @@ class VfHost:
                 assert seen.settings()[key] == self._clean[key], vf
 
     def wait_drivers(self):
-        """Waits until all VFs are on igbvf, and udev has done with their interfaces."""
-        wait_until(lambda: set(self.drivers().values()) == {"igbvf"}, 60, "all VFs are on igbvf")
+        """Waits until all VFs are there and on igbvf, and udev has done with their interfaces."""
+        all_idle = ["igbvf"] * VFS_PER_PF * len(self.pfs)
+        wait_until(lambda: list(self.drivers().values()) == all_idle, 60, "all VFs are on igbvf")
         self.vm.run(["udevadm", "settle"])
 
     def wait_clean(self, timeout=60):
