@@ -140,6 +140,8 @@ class VmCommands:
     def install_ballast(self):
         """Installs the build under test as a package would; it stays over a reboot."""
         kept = tempfile.mkdtemp(prefix="install.", dir=self.shared)
+        # It becomes that of the VM's root.
+        os.chmod(kept, 0o755)
         subprocess.run(["meson", "install", "-C", build_dir(), "--no-rebuild", "--quiet", "--destdir", kept], check=True)
         self.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination", f"{kept}/.", "/"], timeout=120)
         # The build's prefix is /usr/local, but libvirt's hooks and the configuration are below /etc.
