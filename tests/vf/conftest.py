@@ -106,6 +106,6 @@ def pytest_runtest_makereport(item, call):
         return
     arguments = getattr(item, "funcargs", {})
     vms = [arguments.get("host_vm"), getattr(arguments.get("peer"), "vm", None)]
-    for vm in filter(None, vms):
+    for vm in (vm for vm in vms if vm and vm.dir):
         for name, text in vm.logs().items():
             report.sections.append((name, text[-LOG_TAIL:]))

@@ -18,7 +18,25 @@ CAPACITY_MBPS = 1000
 EXPIRY_S = 10
 
 # An administrator's network configuration has the PFs up.
-_LINK_RULE = 'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="igb", RUN+="/usr/sbin/ip link set $name up"\n'
+_LINKS = """\
+#!/bin/sh
+udevadm settle
+for file in /sys/class/net/*/device/sriov_totalvfs; do
+    device=${file%/device/*}
+    ip link set "${device##*/}" up
+done
+"""
+_LINKS_UNIT = """\
+[Unit]
+Description=Network of the test bed
+After=systemd-udevd.service systemd-udev-trigger.service
+Before=network.target
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/bed-links
+[Install]
+WantedBy=multi-user.target
+"""
 
 # What `ip -j link show PF` says of a VF and Ballast may set, but for the address: while it is zero the VF's own driver makes
 # one up, another each time, and the NIC shows that.
@@ -65,8 +83,10 @@ class VfHost:
     def __init__(self, vm):
         self.vm = vm
         self.kept = set()
-        vm.write("/etc/udev/rules.d/80-bed-links.rules", _LINK_RULE)
-        vm.run(["udevadm", "control", "--reload"])
+        vm.write("/usr/local/sbin/bed-links", _LINKS)
+        vm.run(["chmod", "755", "/usr/local/sbin/bed-links"])
+        vm.write("/etc/systemd/system/bed-links.service", _LINKS_UNIT)
+        vm.run(["systemctl", "enable", "bed-links"])
         self.pfs = vm.pfs()
         for pf in self.pfs:
             vm.bring_up(pf)
