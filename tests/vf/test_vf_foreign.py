@@ -77,11 +77,14 @@ def test_they_are_left_alone(host, by_hand, in_container, on_host):
 
 
 def test_one_that_is_given_back_is_offered_again(host, by_hand):
+    pf = ("--pf", host.pfs[0].name)
     host.start("d1")
-    assert host.allocate("d1", "10Mbit")["vf-pci"] != by_hand
+    for n in range(3):
+        assert host.allocate("d1", "10Mbit", *pf, port=f"net{n}")["vf-pci"] != by_hand
+    host.refused("allocate", "--domain", "d1", "--port", "net3", "--bandwidth", "10Mbit", *pf)
     host.vm.virsh("destroy", "hand")
     host.vm.wait_driver(by_hand, "igbvf")
-    assert host.allocate("d1", "10Mbit", port="net1")["vf-pci"] == by_hand
+    assert host.allocate("d1", "10Mbit", *pf, port="net3")["vf-pci"] == by_hand
 
 
 def test_a_vf_that_a_domain_takes_while_it_is_off_the_books_is_not_taken_away(host):

@@ -2,7 +2,7 @@
 """Restarts of ballastd, of libvirtd and of the host while VFs are handed out."""
 
 from bed.host import wait_until
-from domains import metadata_xml
+from domains import domain_uuid, metadata_xml
 
 PORT = {"id": "net0", "bandwidth": "300Mbit", "vlan": "7"}
 
@@ -67,6 +67,8 @@ def test_two_domains_that_start_with_the_host_get_their_vfs(host):
     host.vm.virsh("autostart", "--disable", "d1")
     host.vm.run(["sync"])
     host.vm.reset()
+    # The ledger says "attached" of before, until the domain is started.
+    wait_until(lambda: host.look().domains.get(domain_uuid("d2")), 60, "d2 has a VF")
     host.wait_state("attached", "d2")
     wait_until(lambda: host.state("d1") is None, 60, "d1's VF is free")
     host.check()
