@@ -116,7 +116,7 @@ show_progress (const Growth *self)
 /* A late answer is no news as long as there is patience: when a migration begins to send memory a
  * guest may stand nearly still for seconds. */
 static gboolean
-may_be_late (const Growth *self, GError **error)
+forgive_lateness (const Growth *self, GError **error)
 {
   if (!g_error_matches (*error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_TIMEOUT)
       || bal_cancel_requested (self->job->cancel))
@@ -141,7 +141,7 @@ step (Growth *self, GError **error)
       if (is_time_for_more (self))
         ask_for_more (self, &raised, error);
     }
-  return *error && !may_be_late (self, error);
+  return *error && !forgive_lateness (self, error);
 }
 
 static void
