@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+import hooks
+import vf_peer
 from daemon_peer import build_path
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -333,3 +335,60 @@ def test_relative_links_lead_somewhere():
             if anchor:
                 with open(target, encoding="utf-8") as stream:
                     assert anchor in anchors(stream.read()), f"{path}: {link}"
+
+
+# --- examples ---
+
+GUIDE = os.path.join("docs", "vf-developers-guide.md")
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def guide_host(vf_host):
+    """A host as the guide has it: domain 1 runs, one network has a name."""
+    return vf_host(config="[pf eth1]\nnetwork=physnet1\n")
+
+
+def test_the_guides_python_runs(guide_host, tmp_path):
+    script = tmp_path / "guide.py"
+    script.write_text("".join(blocks(read(GUIDE), "python")), encoding="utf-8")
+    done = subprocess.run(hooks.below(tmp_path, ["/usr/bin/python3", str(script)]), capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "its address is 02:" in done.stdout and "8000 Mbit/s" in done.stdout
+    assert guide_host.ports() == {}
+
+
+def test_the_guides_requests_and_metadata_are_served(guide_host):
+    for request in blocks(read(GUIDE), "json"):
+        with guide_host.connect() as connection:
+            connection.sendall(request.encode())
+            assert "return" in json.loads(connection.makefile("rb").readline())
+    metadata = [block for block in blocks(read(GUIDE), "xml") if block.startswith("<metadata>")]
+    for text in metadata + re.findall(r"^    (<metadata>.*?</metadata>)", page("ballast-vf.7"), flags=re.MULTILINE | re.DOTALL):
+        xml = f"<domain type='kvm'><name>d1</name><uuid>{vf_peer.uuid(1)}</uuid>{text}</domain>"
+        done = guide_host.hook("prepare", "begin", xml)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {port for _, port in guide_host.ports()} == set(re.findall(r" id='(\w+)'", text))
+        assert guide_host.hook("release", "end", xml).returncode == 0
+    assert len(metadata) == 1
+
+
+def test_the_commands_in_the_documentation_are_commands_with_such_options():
+    """`ballast ...` in indented code: the command exists, and has the options."""
+    shown = 0
+    known = {words: options_in_help(help_of(ballast(), *words)) for words in commands()}
+    for path in markdown_files():
+        with open(path, encoding="utf-8") as stream:
+            lines = re.findall(r"^    (?:\S*\$ )?ballast ([a-z].*?)(?:  .*)?$", stream.read(), flags=re.MULTILINE)
+        for line in lines:
+            words = line.split("#")[0].split("&&")[0].split()
+            command = tuple(words[:2 if words[0] == "vf" else 1])
+            assert command in known, f"{path}: ballast {line}"
+            options = {option.split("=")[0] for option in known[command]}
+            assert {word for word in words if word.startswith("--")} <= options, f"{path}: ballast {line}"
+            shown += 1
+    assert shown > 10
