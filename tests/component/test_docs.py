@@ -58,6 +58,11 @@ def definition(text, term):
     return found.group(1)
 
 
+def plain(text):
+    """Words without marks and line breaks, to be compared."""
+    return " ".join(re.sub(r"[*`]", "", text).lower().split())
+
+
 def emphasized(text):
     return set(re.findall(r"\*([a-z_-]+)\*", text))
 
@@ -123,8 +128,10 @@ def test_exit_codes_are_those_of_the_header():
     assert len(codes) > 8
     table = sections(page("ballast.1"))["EXIT STATUS"]
     assert terms(table) == codes
-    in_help = dict(re.findall(r"^  (\d+)  +(.*(?:\n       .*)*)$", help_of(ballast()), flags=re.MULTILINE))
-    assert list(in_help) == codes
+    in_help = re.findall(r"^  (\d+)  +(.*(?:\n       .*)*)$", help_of(ballast()), flags=re.MULTILINE)
+    assert [code for code, _ in in_help] == codes
+    for code, meaning in in_help:
+        assert plain(definition(table, code)).startswith(plain(meaning)), code
     for name in "ballastd.8", "ballast-agent.8", "ballast-hooks.8":
         assert set(terms(sections(page(name))["EXIT STATUS"])) <= set(codes), name
 
