@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -375,13 +376,14 @@ def test_the_guides_requests_and_metadata_are_served(guide_host):
             connection.sendall(request.encode())
             assert "return" in json.loads(connection.makefile("rb").readline())
     metadata = [block for block in blocks(read(GUIDE), "xml") if block.startswith("<metadata>")]
-    for text in metadata + re.findall(r"^    (<metadata>.*?</metadata>)", page("ballast-vf.7"), flags=re.MULTILINE | re.DOTALL):
+    in_page = re.findall(r"^    (<metadata>.*?</metadata>)", page("ballast-vf.7"), flags=re.MULTILINE | re.DOTALL)
+    assert len(metadata) == len(in_page) == 1
+    for text in metadata + in_page:
         xml = f"<domain type='kvm'><name>d1</name><uuid>{vf_peer.uuid(1)}</uuid>{text}</domain>"
         done = guide_host.hook("prepare", "begin", xml)
         assert (done.returncode, done.stderr) == (0, "")
         assert {port for _, port in guide_host.ports()} == set(re.findall(r" id='(\w+)'", text))
         assert guide_host.hook("release", "end", xml).returncode == 0
-    assert len(metadata) == 1
 
 
 def test_the_commands_in_the_documentation_are_commands_with_such_options():
@@ -399,3 +401,29 @@ def test_the_commands_in_the_documentation_are_commands_with_such_options():
             assert {word for word in words if word.startswith("--")} <= options, f"{path}: ballast {line}"
             shown += 1
     assert shown > 10
+
+
+def test_the_hooks_for_ovirt_do_what_is_said(tmp_path):
+    """VDSM's module `hooking` is stood in for by one that reads and writes a file, which is all that it does."""
+    text = read("docs", "integration.md")
+    (tmp_path / "hooking.py").write_text(
+        "from xml.dom import minidom\n"
+        "def read_domxml():\n    return minidom.parse('domain.xml')\n"
+        "def write_domxml(document):\n    open('domain.xml', 'w').write(document.toxml())\n", encoding="ascii")
+    (tmp_path / "hook.py").write_text(blocks(text, "python")[0], encoding="ascii")
+    domain = tmp_path / "domain.xml"
+    domain.write_text("<domain><devices><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/>"
+                      "</channel></devices></domain>", encoding="ascii")
+    for _ in range(2):
+        subprocess.run(["/usr/bin/python3", "hook.py"], cwd=tmp_path, check=True, timeout=20)
+    channels = ElementTree.parse(domain).getroot().findall("devices/channel[@type='unix']/target[@type='virtio']")
+    assert [channel.get("name") for channel in channels] == ["org.qemu.guest_agent.0", "org.ballast.guest_agent.0"]
+
+    (tmp_path / "hook.sh").write_text(blocks(text, "sh")[0], encoding="ascii")
+    (tmp_path / "sudo").write_text("#!/bin/sh\nprintf '%s ' \"$@\" >said\nexit 1\n", encoding="ascii")
+    (tmp_path / "sudo").chmod(0o755)
+    subprocess.run(["sh", "hook.sh"], cwd=tmp_path, check=True, timeout=20,
+                   env={"vmId": vf_peer.uuid(1), "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    said = (tmp_path / "said").read_text().split()
+    assert said == ["-n", "/usr/bin/ballast", "release", "--mechanisms=hold", vf_peer.uuid(1)]
+    assert {"--mechanisms=LIST"} <= options_in_help(help_of(ballast(), "release"))
