@@ -122,6 +122,8 @@ def test_bad_release_changes_nothing(peer, arguments, error_class):
     with pytest.raises(VfError) as refused:
         peer.ask("vf-release", **arguments)
     assert refused.value.error_class == error_class
+    if error_class == "VfNotFound":
+        assert all(word in refused.value.desc for word in arguments.values()), str(refused.value)
     assert peer.list() == before
 
 
