@@ -101,6 +101,13 @@ def described_commands():
     return sections(sections(page("ballast.1"))["COMMANDS"], "-")
 
 
+@pytest.mark.parametrize("folder, program", [("host-hook", "ballast"), ("host-hook", "ballastd"),
+                                             ("guest-agent", "ballast-agent")])
+def test_help_is_in_the_locales_characters(folder, program):
+    """glib's own words have an ellipsis."""
+    assert f"{program} [OPTION\u2026]" in help_of(build_path(folder, program))
+
+
 def test_every_command_is_in_the_man_page_and_the_reverse():
     assert sorted(" ".join(words) for words in commands()) == sorted(described_commands())
 
