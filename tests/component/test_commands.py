@@ -3,6 +3,7 @@
 command, and /run, /var/lib and /etc are folders of the test's. With real domains it is tested by
 tests/integration/test_cli.py."""
 
+import json
 import subprocess
 
 import pytest
@@ -89,3 +90,40 @@ def test_option_before_the_command_and_behind_it(host):
         assert (done.returncode, done.stdout) == (0, "Nothing is left to recover.\n"), done
     # It has no use for the configuration.
     assert host.ask("status").stdout == "Nothing is released.\n"
+
+
+# --- check-config ---
+
+DEFAULT, VF_DEFAULT = "/etc/ballast/ballast.conf", "/etc/ballast/vf.conf"
+
+
+def shown_json(done):
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return json.loads(done.stdout)
+
+
+def test_check_config_of_default_files(host):
+    said = "{}: not there, the defaults hold\n"
+    assert host.ballast("check-config").stdout == said.format(DEFAULT) + said.format(VF_DEFAULT)
+    assert shown_json(host.ballast("check-config", "--json")) == {"files": [
+        {"path": path, "valid": True, "found": False} for path in (DEFAULT, VF_DEFAULT)]}
+    (host.root / VF_DEFAULT[1:]).write_text("", encoding="ascii")
+    assert host.ballast("check-config").stdout == said.format(DEFAULT) + f"{VF_DEFAULT}: OK\n"
+    assert [file["found"] for file in shown_json(host.ballast("check-config", "--json"))["files"]] == [False, True]
+
+
+def test_check_config_of_named_files(host):
+    assert host.ballast("check-config", "/dev/null").stdout == "/dev/null: OK\n"
+    assert shown_json(host.ballast("--json", "check-config", "--vf-config", "/dev/null")) == {"files": [
+        {"path": "/dev/null", "valid": True, "found": True}]}
+    for arguments in ("check-config", "/nonexistent"), ("check-config", "--vf-config", "/nonexistent"):
+        check_refused(host.ballast(*arguments), USAGE, "/nonexistent")
+
+
+def test_check_config_of_a_bad_file(host):
+    """It is told as well, beside the sentence."""
+    (host.root / VF_DEFAULT[1:]).write_text("[vf]\nnonsense=1\n", encoding="ascii")
+    done = host.ballast("check-config", "--json")
+    assert done.returncode == USAGE and done.stderr== f"ballast: {VF_DEFAULT}: [vf] there is no such key: nonsense\n"
+    assert json.loads(done.stdout) == {"files": [{"path": DEFAULT, "valid": True, "found": False},
+                                                 {"path": VF_DEFAULT, "valid": False, "found": True}]}

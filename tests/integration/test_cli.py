@@ -147,7 +147,8 @@ def test_bad_configuration(bed, target, case):
 
 
 def test_check_config(bed, target):
-    assert bed.src.ballast("check-config").stdout == "/etc/ballast/ballast.conf: OK\n/etc/ballast/vf.conf: OK\n"
+    assert bed.src.ballast("check-config").stdout == "".join(
+        f"/etc/ballast/{name}.conf: not there, the defaults hold\n" for name in ("ballast", "vf"))
     bed.src.write("/tmp/good.conf", "[memory]\nmin-gain-mib=64\n")
     assert bed.src.ballast("check-config", "/tmp/good.conf").stdout == "/tmp/good.conf: OK\n"
     bed.src.write("/tmp/bad.conf", "[memory]\nmin-gain-mib=some\n")
