@@ -44,6 +44,9 @@ typedef struct
   BalReport *report;
   virConnectPtr connection;
   BalJob job;
+
+  /* An array that bal_cli_recover() tells of each domain in, lent; NULL: it tells a person. */
+  JsonBuilder *recovered;
 } BalCli;
 
 void bal_cli_clear (BalCli *self);
@@ -66,8 +69,9 @@ gboolean bal_cli_parse (BalCli *self,
                         char ***arguments,
                         GError **error);
 
-/* Loads the configuration where the command knows one, makes the report and connects to libvirt. Signals end the process from
- * here on, until a command arms the cancel. @progress: show a moving line also without a terminal.
+/* Loads the configuration where the command knows one, makes the report and connects to libvirt.
+ * Signals end the process from here on, until a command arms the cancel. @progress: show a moving
+ * line also without a terminal.
  */
 gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);
 

@@ -40,11 +40,8 @@ check_vf (const char *path, gboolean must_exist, GError **error)
 static void
 add_json (JsonBuilder *files, const char *path, gboolean is_valid, gboolean is_found)
 {
-  g_autofree char *shown = g_filename_display_name (path);
-
   json_builder_begin_object (files);
-  json_builder_set_member_name (files, "path");
-  json_builder_add_string_value (files, shown);
+  bal_json_add_text (files, "path", path);
   json_builder_set_member_name (files, "valid");
   json_builder_add_boolean_value (files, is_valid);
   json_builder_set_member_name (files, "found");

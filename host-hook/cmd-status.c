@@ -49,20 +49,14 @@ print_text (const BalCli *cli, const BalJournalEntry *entry)
 }
 
 static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value);
-}
-
-static void
 add_json (JsonBuilder *builder, const BalCli *cli, const BalJournalEntry *entry)
 {
   json_builder_begin_object (builder);
-  add_string (builder, "domain", entry->domain_name);
-  add_string (builder, "uuid", entry->uuid);
-  add_string (builder, "stage", bal_journal_stage_name (entry->stage));
-  add_string (builder, "state", state_name (bal_domain_state (cli->connection, entry->uuid)));
+  bal_json_add_text (builder, "domain", entry->domain_name);
+  bal_json_add_text (builder, "uuid", entry->uuid);
+  bal_json_add_text (builder, "stage", bal_journal_stage_name (entry->stage));
+  bal_json_add_text (builder, "state",
+                     state_name (bal_domain_state (cli->connection, entry->uuid)));
   json_builder_set_member_name (builder, "released-bytes");
   json_builder_add_int_value (builder, (gint64)bal_journal_entry_released_bytes (entry));
   json_builder_set_member_name (builder, "created-us");
