@@ -155,13 +155,18 @@ compare_items (gconstpointer a, gconstpointer b)
   return strcmp (first->file_name, second->file_name);
 }
 
+static gboolean
+is_about (const char *file_name, const char *uuid)
+{
+  return g_str_has_prefix (file_name, uuid) && file_name[strlen (uuid)] == '.';
+}
+
 /* Temporary files of a write that a crash cut short begin with a dot. */
 static gboolean
 is_wanted (const char *file_name, const char *uuid)
 {
   return *file_name != '.' && g_str_has_suffix (file_name, FILE_SUFFIX)
-         && (uuid == NULL
-             || (g_str_has_prefix (file_name, uuid) && file_name[strlen (uuid)] == '.'));
+         && (uuid == NULL || is_about (file_name, uuid));
 }
 
 GPtrArray *
@@ -198,7 +203,7 @@ bal_journal_item_matches (const BalJournalItem *self, const char *domain)
   if (!domain)
     return TRUE;
   if (!self->entry)
-    return g_str_has_prefix (self->file_name, domain);
+    return is_about (self->file_name, domain);
   return g_strcmp0 (self->entry->domain_name, domain) == 0
          || g_strcmp0 (self->entry->uuid, domain) == 0;
 }

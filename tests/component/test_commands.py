@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from daemon_peer import build_path
+from daemon_peer import build_path, read_request
 from hooks import ENVIRONMENT
 
 USAGE, NOT_FOUND, NOT_RESTORED = 2, 3, 5
@@ -131,7 +131,7 @@ def test_check_config_of_a_bad_file(host):
                                                  {"path": VF_DEFAULT, "valid": False, "found": True}]}
 
 
-# --- restore and recover ---
+# --- restore, recover and status ---
 
 GONE = 9
 
@@ -225,3 +225,44 @@ def test_recover_that_fails(host):
     for each in uuid(1), uuid(3):
         assert said[each]["sentence"] in done.stderr
     assert host.ask("recover").stdout == ""
+
+
+@pytest.mark.parametrize("command", ["status", "recover"])
+def test_domain_that_nobody_knows(host, command):
+    put(host, balloon(GONE))
+    (put(host) / f"{uuid(3)}.1-1.m3.json").write_text("nonsense", encoding="ascii")
+    for name in "nobody", "99", uuid(4), uuid(3)[:8], "":
+        check_refused(host.ask(command, name), NOT_FOUND, f'"{name}"', "nothing was touched")
+        check_refused(host.ask(command, name, "--json"), NOT_FOUND, f'"{name}"')
+
+
+def test_domain_by_name_id_and_uuid(host):
+    """Also one that is in the journal alone, and one of which the file cannot be read."""
+    put(host, balloon(1), balloon(GONE))
+    (put(host) / f"{uuid(3)}.1-1.m3.json").write_text("nonsense", encoding="ascii")
+    for name in "d1", "1", uuid(1), uuid(1).upper():
+        assert [each["domain"] for each in shown_json(host.ask("status", name, "--json"))["released"]] == ["d1"]
+    assert host.ask("status", "d2").stdout == "Nothing is released.\n"
+    assert host.ask("recover", "d2").stdout == "Nothing is left to recover.\n"
+    for name in f"d{GONE}", uuid(GONE):
+        assert [each["uuid"] for each in shown_json(host.ask("status", name, "--json"))["released"]] == [uuid(GONE)]
+    for command in "status", "recover":
+        assert f"{uuid(3)}.1-1.m3.json cannot be used" in host.ask(command, uuid(3)).stderr
+    assert shown_json(host.ask("recover", f"d{GONE}", "--json"))["domains"][0]["outcome"] == "gone"
+
+
+def test_domain_that_ballastd_alone_knows(host, fake):
+    known = {"libvirt": True, "domains": [], "domains-left-out": 0,
+             "migrations": [{"domain": "d8", "uuid": uuid(8), "outcome": "left", "began-us": 1, "ended-us": 2}]}
+
+    def script(connection):
+        request, _ = read_request(connection)
+        answer = known if request["arguments"]["domain"] == "d8" else {**known, "migrations": []}
+        connection.sendall(json.dumps({"return": answer}).encode() + b"\n")
+        connection.close()
+
+    fake(script)
+    assert " d8 " in host.ask("status", "d8").stdout
+    assert host.ask("recover", "d8").stdout == "Nothing is left to recover.\n"
+    for command in "status", "recover":
+        check_refused(host.ask(command, "d7"), NOT_FOUND, '"d7"')

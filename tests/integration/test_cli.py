@@ -268,7 +268,8 @@ def test_release_status_restore(bed, target, mechanism):
     assert shown[0]["released-bytes"] >= report["released-bytes"] - 2 * MIB
     assert shown[0]["owner-alive"] is False
     assert bed.src.ballast("status", guest.name).stdout.startswith(f"{guest.name}: released, up to ")
-    assert bed.src.ballast("status", "another").stdout == "Nothing is released.\n"
+    assert bed.src.ballast("status", "off").stdout == "Nothing is released.\n"
+    check_refused(bed.src.ballast("status", "another", check=False), NOT_FOUND, '"another"')
 
     again = bed.src.ballast("release", guest.name, check=False)
     check_refused(again, BUSY, "is released already", f"ballast restore {guest.name}")

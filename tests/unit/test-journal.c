@@ -411,6 +411,8 @@ test_item_matches (void)
   g_assert_false (bal_journal_item_matches (&good, "db"));
   g_assert_true (bal_journal_item_matches (&unreadable, NULL));
   g_assert_true (bal_journal_item_matches (&unreadable, "u-1"));
+  g_assert_false (bal_journal_item_matches (&unreadable, "u-"));
+  g_assert_false (bal_journal_item_matches (&unreadable, ""));
   g_assert_false (bal_journal_item_matches (&unreadable, "db-7"));
 }
 
