@@ -247,7 +247,9 @@ def test_domain_by_name_id_and_uuid(host):
     for name in f"d{GONE}", uuid(GONE):
         assert [each["uuid"] for each in shown_json(host.ask("status", name, "--json"))["released"]] == [uuid(GONE)]
     for command in "status", "recover":
-        assert f"{uuid(3)}.1-1.m3.json cannot be used" in host.ask(command, uuid(3)).stderr
+        line, = host.ask(command, uuid(3)).stderr.splitlines()
+        assert f"/var/lib/ballast/journal/{uuid(3)}.1-1.m3.json cannot be used" in line
+        assert line.endswith("; look at the domain's sizes (`virsh dumpxml`), then remove the file")
     assert shown_json(host.ask("recover", f"d{GONE}", "--json"))["domains"][0]["outcome"] == "gone"
 
 
