@@ -145,16 +145,25 @@ print_migrations (JsonObject *answer)
 }
 
 static void
+print_libvirt (JsonObject *answer)
+{
+  const char *reason = json_object_get_string_member_with_default (answer, "libvirt-error", NULL);
+
+  if (json_object_get_boolean_member_with_default (answer, "libvirt", TRUE))
+    bal_say (stdout, "ballastd runs.");
+  else
+    bal_say (stdout, "ballastd runs, but does not reach libvirt%s%s.", reason ? ": " : "",
+             reason ? reason : "");
+}
+
+static void
 print_daemon (JsonNode *answer, const GError *error)
 {
   JsonObject *object = answer ? json_node_get_object (answer) : NULL;
 
   if (object)
     {
-      bal_say (stdout, "ballastd runs%s.",
-               json_object_get_boolean_member_with_default (object, "libvirt", TRUE)
-                 ? ""
-                 : ", but does not reach libvirt");
+      print_libvirt (object);
       print_domains (object);
       print_migrations (object);
     }

@@ -23,6 +23,9 @@ typedef struct
   /* A connection, lent; events from before it are lost. */
   void (*up) (virConnectPtr connection, gpointer user_data);
   void (*down) (gpointer user_data);
+  /* libvirt is not reached, and @reason says why, without a full stop: told when it is another one
+   * than at the last try. NULL: nobody wants to know. */
+  void (*away) (const char *reason, gpointer user_data);
   /* @event and @detail: virDomainEventType and what belongs to it. NULL, as all that follow then:
    * no events are asked for. */
   void (*lifecycle) (const char *uuid, int event, int detail, gpointer user_data);

@@ -26,6 +26,7 @@ struct _BalDaemon
   BalLink *link;
   BalLink *vf_link;         /* for calls about VFs, which block: no other one waits behind them */
   virConnectPtr connection; /* NULL: libvirt is away */
+  char *away_reason;        /* NULL: it is there, or nobody knows yet */
   BalStatusFolder *status;
   gboolean is_first_look; /* at domains that may have arrived while nobody looked */
   BalDomains *domains;
@@ -194,6 +195,7 @@ on_up (virConnectPtr connection, gpointer user_data)
   BalDaemon *self = user_data;
 
   bal_daemon_log (G_LOG_LEVEL_MESSAGE, NULL, "connected to libvirt");
+  g_clear_pointer (&self->away_reason, g_free);
   self->connection = connection;
   virConnectRef (connection);
   bal_domains_set_connection (self->domains, connection);
@@ -213,6 +215,17 @@ on_down (gpointer user_data)
   bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "libvirt is away");
   bal_domains_set_connection (self->domains, NULL);
   g_clear_pointer (&self->connection, virConnectClose);
+}
+
+static void
+on_away (const char *reason, gpointer user_data)
+{
+  BalDaemon *self = user_data;
+
+  bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "libvirt is away: %s", reason);
+  g_free (self->away_reason);
+  /* NB: libvirt's words may quote what is no UTF-8. */
+  self->away_reason = g_utf8_make_valid (reason, -1);
 }
 
 static void
@@ -259,6 +272,8 @@ on_request_status (BalDaemonRequest *request, const char *domain, gpointer user_
 
   json_node_take_object (result, object);
   json_object_set_boolean_member (object, "libvirt", self->connection != NULL);
+  if (self->away_reason)
+    json_object_set_string_member (object, "libvirt-error", self->away_reason);
   bal_book_to_json (self->book, domain, object);
   bal_daemon_request_return (request, result);
 }
@@ -275,6 +290,7 @@ bal_daemon_new (const char *root,
                                              .vf = on_vf};
   static const BalLinkHandlers handlers = {.up = on_up,
                                            .down = on_down,
+                                           .away = on_away,
                                            .lifecycle = on_lifecycle,
                                            .leaving = on_leaving,
                                            .failed = on_failed,
@@ -334,6 +350,7 @@ bal_daemon_free (BalDaemon *self)
   g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->marking);
   g_clear_pointer (&self->connection, virConnectClose);
+  g_free (self->away_reason);
   g_free (self->root);
   g_free (self);
 }

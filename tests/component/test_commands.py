@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from agent_process import wait_for
 from daemon_peer import build_path, read_request
 from hooks import ENVIRONMENT
 
@@ -27,13 +28,16 @@ class Host:
                           "<os><type>hvm</type></os></domain>" for i in (1, 2))
         (root / "node.xml").write_text(f"<node>{domains}</node>", encoding="ascii")
 
-    def ballast(self, *arguments):
+    def argv(self, program, *arguments):
         # /etc/ballast need not be there, and this machine's must not be touched.
         mounts = "".join(f'mount --bind "$0/{folder}" /{folder} && ' for folder in FOLDERS[:2])
-        argv = ["unshare", "-m", "--propagation", "private", "sh", "-c",
-                f'{mounts} mount --bind "$0/etc" /etc && exec "$@"', str(self.root)]
-        return subprocess.run([*argv, build_path("host-hook", "ballast"), *arguments], capture_output=True, text=True,
-                              timeout=60, check=False, env=ENVIRONMENT, cwd="/")
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c",
+                f'{mounts} mount --bind "$0/etc" /etc && exec "$@"', str(self.root),
+                build_path("host-hook", program), *arguments]
+
+    def ballast(self, *arguments):
+        return subprocess.run(self.argv("ballast", *arguments), capture_output=True, text=True, timeout=60, check=False,
+                              env=ENVIRONMENT, cwd="/")
 
     def ask(self, *arguments):
         """The same of a command that asks libvirt."""
@@ -268,3 +272,38 @@ def test_domain_that_ballastd_alone_knows(host, fake):
     assert host.ask("recover", "d8").stdout == "Nothing is left to recover.\n"
     for command in "status", "recover":
         check_refused(host.ask(command, "d7"), NOT_FOUND, '"d7"')
+
+
+# --- ballastd ---
+
+@pytest.fixture
+def daemon(host):
+    """A real ballastd whose libvirt refuses it, as soon as there seems to be one."""
+    with (host.root / "log").open("wb") as log, subprocess.Popen(
+            host.argv("ballastd", "-c", "test:///nonexistent"), stderr=log, env=ENVIRONMENT, cwd="/") as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def test_why_ballastd_does_not_reach_libvirt(host, daemon):
+    """Both the log and `ballast status` say so; the log says the same thing once."""
+    def wait_for_reason(words):
+        def told():
+            answer = shown_json(host.ask("status", "--json"))["ballastd"] or {}
+            return words in answer.get("libvirt-error", "") and answer
+        answer = wait_for(told, words)
+        assert answer["libvirt"] is False
+        assert f"ballastd runs, but does not reach libvirt: {answer['libvirt-error']}.\n" in host.ask("status").stdout
+
+    wait_for_reason("neither libvirtd nor virtqemud runs")
+    path = host.root / "run/libvirt/qemu/driver.pid"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as stream:
+        fcntl.lockf(stream, fcntl.LOCK_EX, 1)
+        wait_for_reason("Cannot connect to test:///nonexistent: libvirt says: ")
+    wait_for_reason("neither libvirtd nor virtqemud runs")
+    lines = (host.root / "log").read_text(encoding="utf-8").splitlines()
+    away = [line.partition("libvirt is away: ")[2][:14] for line in lines if "libvirt is away" in line]
+    assert away == ["neither libvir", "Cannot connect", "neither libvir"]

@@ -50,6 +50,76 @@ start_driver (const TestRoot *root)
   return child;
 }
 
+typedef struct
+{
+  GPtrArray *reasons;
+  virConnectPtr connection;
+} Seen;
+
+static void
+on_seen_up (virConnectPtr connection, gpointer user_data)
+{
+  Seen *seen = user_data;
+
+  virConnectRef (connection);
+  seen->connection = connection;
+}
+
+static void
+on_seen_away (const char *reason, gpointer user_data)
+{
+  const Seen *seen = user_data;
+
+  g_ptr_array_add (seen->reasons, g_strdup (reason));
+}
+
+/* Until there are so many reasons, or a connection, or for @wait_us. */
+static void
+iterate (const Seen *seen, guint n_reasons, gint64 wait_us)
+{
+  gint64 end_us = g_get_monotonic_time () + wait_us;
+
+  while (seen->reasons->len < n_reasons && !seen->connection && g_get_monotonic_time () < end_us)
+    if (!g_main_context_iteration (NULL, FALSE))
+      g_usleep (1000);
+}
+
+static void
+stop_driver (pid_t driver)
+{
+  kill (driver, SIGKILL);
+  g_assert_cmpint (waitpid (driver, NULL, 0), ==, driver);
+}
+
+static void
+test_away (TestRoot *root, gconstpointer unused)
+{
+  static const BalLinkHandlers handlers = {.up = on_seen_up, .away = on_seen_away};
+  g_autoptr (GPtrArray) reasons = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *path = test_root_path (root, "node.xml");
+  g_autofree char *uri = g_strconcat ("test://", path, NULL);
+  Seen seen = {.reasons = reasons};
+  BalLink *link = bal_link_new (root->path, uri, &handlers, &seen);
+  pid_t driver;
+
+  iterate (&seen, 1, WAIT_US);
+  driver = start_driver (root);
+  iterate (&seen, 2, WAIT_US);
+  /* Two more tries, at least. */
+  iterate (&seen, 3, 5 * G_TIME_SPAN_SECOND / 2);
+  g_assert_cmpuint (reasons->len, ==, 2);
+  g_assert_nonnull (strstr (reasons->pdata[0], "neither libvirtd nor virtqemud runs"));
+  g_assert_nonnull (strstr (reasons->pdata[1], uri));
+  g_assert_nonnull (strstr (reasons->pdata[1], "libvirt says"));
+  test_root_put (root, "node.xml", "<node/>");
+  iterate (&seen, G_MAXUINT, WAIT_US);
+  g_assert_nonnull (seen.connection);
+  g_assert_cmpuint (reasons->len, ==, 2);
+  bal_link_free (link);
+  virConnectClose (seen.connection);
+  stop_driver (driver);
+}
+
 static void
 test_without_events (TestRoot *root, gconstpointer unused)
 {
@@ -66,8 +136,7 @@ test_without_events (TestRoot *root, gconstpointer unused)
   g_assert_cmpint (virConnectIsAlive (connection), ==, 1);
   bal_link_free (link);
   virConnectClose (connection);
-  kill (driver, SIGKILL);
-  g_assert_cmpint (waitpid (driver, NULL, 0), ==, driver);
+  stop_driver (driver);
 }
 
 int
@@ -77,5 +146,6 @@ main (int argc, char **argv)
   g_main_context_acquire (NULL);
   g_assert_true (bal_connection_start_events (NULL));
   TEST_ROOT_ADD ("/daemon-link/without-events", test_without_events);
+  TEST_ROOT_ADD ("/daemon-link/away", test_away);
   return g_test_run ();
 }
