@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 60-ballast-vf: libvirt's hook for domains that ask for virtual functions (VFs) in their metadata.
+ * ballast-hook-vf: libvirt's hook for domains that ask for virtual functions (VFs) in their
+ * metadata.
  *
  *   prepare begin                 the VFs are reserved, or the domain does not start
  *   migrate begin, restore begin  the same, and the XML with this host's VFs goes to stdout
@@ -123,13 +124,13 @@ main (int argc, char **argv)
     return 0;
   if (is_release)
     {
-      g_printerr ("60-ballast-vf: %s; the domain's VFs stay reserved until ballastd, which goes "
+      g_printerr ("ballast-hook-vf: %s; the domain's VFs stay reserved until ballastd, which goes "
                   "through its ledger as long as it can use that, finds it gone\n",
                   error->message);
       return 0;
     }
   /* What ballastd refuses says so itself. */
-  g_printerr ("60-ballast-vf: %s%s\n", error->message,
+  g_printerr ("ballast-hook-vf: %s%s\n", error->message,
               error->domain == BAL_VF_ERROR
                 ? ""
                 : "; the domain asks for VFs and does not come up without them");

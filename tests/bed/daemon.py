@@ -7,12 +7,13 @@ import tempfile
 
 from .host import build_dir, wait_until
 
+PROGRAM = "ballast-hook-memory"
 HOOK = "/etc/libvirt/hooks/qemu.d/50-ballast-memory"
 
 
 def install_hook(host):
     """libvirtd looks for hooks when it starts."""
-    host.run(["install", "-D", f"{build_dir()}/host-hook/{os.path.basename(HOOK)}", HOOK])
+    host.run(["install", "-D", f"{build_dir()}/host-hook/{PROGRAM}", HOOK])
     host.restart_libvirtd()
 
 

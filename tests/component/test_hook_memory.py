@@ -22,7 +22,7 @@ OTHERS += [("vm1", operation, "end", "-") for operation in ("stopped", "release"
 OTHERS += [("vm1", "migrate", "begin"), ("vm1",), (), ("vm1", "migrate", "begin", "-", "more")]
 
 
-PROGRAM = "50-ballast-memory"
+PROGRAM = "ballast-hook-memory"
 
 
 def start_hook(root, argv=BEGIN, stdin=subprocess.PIPE):
@@ -45,7 +45,7 @@ def run_hook(root, xml=XML, argv=BEGIN):
 
 
 def assert_one_sentence(err, *words):
-    assert len(err.splitlines()) == 1 and err.startswith("50-ballast-memory: "), err
+    assert len(err.splitlines()) == 1 and err.startswith("ballast-hook-memory: "), err
     for word in (*words, "the migration goes on"):
         assert word in err
 

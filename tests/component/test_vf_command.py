@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`ballast vf` and 60-ballast-vf, the real programs, with the real server and service on a made-up host."""
+"""`ballast vf` and ballast-hook-vf, the real programs, with the real server and service on a made-up host."""
 
 import json
 import re

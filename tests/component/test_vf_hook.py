@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""60-ballast-vf as libvirt calls it, against a scripted ballastd."""
+"""ballast-hook-vf as libvirt calls it, against a scripted ballastd."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from agent_process import wait_for
 from daemon_peer import SOCKET, FakeDaemon, read_request
 
-PROGRAM = "60-ballast-vf"
+PROGRAM = "ballast-hook-vf"
 WAIT_S = 5
 DEADLINE_S = 20
 XML = (b"<domain type='kvm'><name>vm1</name><uuid>6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e5f</uuid><metadata>"

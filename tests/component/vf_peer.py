@@ -10,7 +10,7 @@ import hooks
 import vf_client
 from daemon_peer import SOCKET, TIMEOUT, build_path
 
-HOOK = "60-ballast-vf"
+HOOK = "ballast-hook-vf"
 
 
 def uuid(domain):
@@ -101,7 +101,7 @@ class VfPeer:
         return json.loads(done.stdout)
 
     def hook(self, operation, sub_operation, xml):
-        """libvirt's call of 60-ballast-vf."""
+        """libvirt's call of ballast-hook-vf."""
         process = self.start_hook(operation, sub_operation)
         out, err = process.communicate(xml.encode(), timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
