@@ -12,7 +12,7 @@ ballast_show_hooks ()
 {
   [ -d /run/systemd/system ] || return 0
   for daemon in libvirtd virtqemud; do
-    systemctl --quiet is-active $daemon.service || continue
+    ballast_unit is-active $daemon.service >/dev/null || continue
     if ballast_migration_runs; then
       echo "ballast-host: a migration is under way, so $daemon was not restarted: run" \
         "\"systemctl restart $daemon\" when it is over, before that libvirt does not call Ballast's hooks." >&2
@@ -60,6 +60,6 @@ ballast_removing ()
   fi
   ballast_has_work || return 0
   timeout 600 ballast -c qemu:///system retire \
-    || echo "ballast-host: what \"ballast retire\" names above is left as it is; install the package again and run" \
-      "\"ballast retire\" to have it put back." >&2
+    || echo "ballast-host: what \"ballast retire\" names above is left as it is: with the package installed again," \
+      "\"ballast retire\" puts it back." >&2
 }

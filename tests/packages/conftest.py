@@ -4,7 +4,9 @@
 A failing test's report gets the tails of consoles and logs of the machines it ran on.
 """
 
+import glob
 import os
+import subprocess
 import sys
 
 import pytest
@@ -16,6 +18,7 @@ sys.path += [os.path.join(_TESTS, layer) for layer in ("component", "integration
 
 pytest.register_assert_rewrite("support", "failures", "automatic", "guests")
 
+from archives import NAMES, Deb, Rpm  # noqa: E402
 from bed import Bed  # noqa: E402
 from debs import Debs  # noqa: E402
 
@@ -26,6 +29,20 @@ LOG_TAIL = 6000
 def debs(tmp_path_factory):
     """The debs of this tree, or those in the folder $BALLAST_DEBS."""
     return Debs.of_tree(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def folder(debs):
+    """Of the debs and the rpms of this tree."""
+    if not glob.glob(os.path.join(debs.folder, "*.rpm")):
+        subprocess.run([os.path.join(os.path.dirname(_TESTS), "packaging", "build-rpm"), debs.folder], check=True)
+    return debs.folder
+
+
+@pytest.fixture(scope="module", params=[Deb, Rpm], ids=["deb", "rpm"])
+def packages(request, folder, tmp_path_factory):
+    """{name: Package}"""
+    return {name: request.param(folder, name, tmp_path_factory.mktemp(name)) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
