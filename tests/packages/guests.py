@@ -2,6 +2,7 @@
 """What tests of the real Debian guest share."""
 
 import base64
+import xml.etree.ElementTree as ElementTree
 
 from agent_process import HostSide
 from bed.debian_guest import DebianImage
@@ -67,11 +68,18 @@ def restart(guest):
     wait_for_agent(guest)
 
 
-def plug_channel(guest, how):
-    """Attaches (how="attach-device") or detaches ("detach-device") the agent's channel of the running guest."""
-    path = "/root/channel.xml"
-    guest.host.write(path, f"<channel type='unix'><target type='virtio' name='{AGENT_CHANNEL}'/></channel>")
-    guest.host.virsh(how, guest.name, path, "--live")
+def unplug_channel(guest):
+    """Detaches the agent's channel from the running guest."""
+    channel = next(channel for channel in guest.xml().iterfind("devices/channel")
+                   if channel.find("target").get("name") == AGENT_CHANNEL)
+    guest.host.write("/root/channel.xml", ElementTree.tostring(channel, encoding="unicode"))
+    guest.host.virsh("detach-device", guest.name, "/root/channel.xml", "--live")
+
+
+def plug_channel(guest):
+    """Attaches a channel for the agent to the running guest."""
+    guest.host.write("/root/channel.xml", f"<channel type='unix'><target type='virtio' name='{AGENT_CHANNEL}'/></channel>")
+    guest.host.virsh("attach-device", guest.name, "/root/channel.xml", "--live")
 
 
 def system_state(guest):

@@ -91,7 +91,7 @@ ELSEWHERE = {
 
 # As root these succeed, or fail by their arguments (EFAULT 14, EINVAL 22), but for nothing else.
 _PROBE = r"""
-sub try { my ($name, @call) = @_; my $got = syscall(@call); print "$name ", $got < 0 ? $! + 0 : 0, "\n"; }
+sub try { my ($name, $number, @rest) = @_; my $got = syscall($number, @rest); print "$name ", $got < 0 ? $! + 0 : 0, "\n"; }
 try("socket-inet", 41, 2, 1, 0);
 try("socket-netlink", 41, 16, 3, 0);
 try("socket-unix", 41, 1, 1, 0);
@@ -101,7 +101,7 @@ try("clock-settime", 227, 0, 0);
 try("init-module", 175, 0, 0, 0);
 try("mount", 165, 0, 0, 0, 0, 0);
 try("sethostname", 170, 0, -1);
-open(my $file, ">", "/tmp/probe"); try("chmod-setuid", 91, fileno($file), 04755); unlink("/tmp/probe");
+open(my $file, ">", "/tmp/probe.$$"); try("chmod-setuid", 91, fileno($file), 04755); unlink("/tmp/probe.$$");
 try("personality", 135, 0x20000);
 try("unshare-net", 272, 0x40000000);
 """
