@@ -173,6 +173,19 @@ require_local (const BalCli *self, GError **error)
 }
 
 gboolean
+bal_cli_find_domain (
+  BalCli *self, const char *usage, char **words, virDomainPtr *domain, GError **error)
+{
+  g_autofree char *name = NULL;
+
+  if (!parse_domain (self, usage, words, DOMAINS_ONE, &name, error)
+      || !bal_cli_open (self, FALSE, error))
+    return FALSE;
+  *domain = bal_domain_find (self->connection, name, error);
+  return *domain != NULL;
+}
+
+gboolean
 bal_cli_open_domain (BalCli *self,
                      const char *usage,
                      char **words,
@@ -180,14 +193,10 @@ bal_cli_open_domain (BalCli *self,
                      virDomainPtr *domain,
                      GError **error)
 {
-  g_autofree char *name = NULL;
   g_autoptr (virDomain) found = NULL;
 
-  if (!parse_domain (self, usage, words, DOMAINS_ONE, &name, error)
-      || !bal_cli_open (self, FALSE, error) || (local_only && !require_local (self, error)))
-    return FALSE;
-  found = bal_domain_find (self->connection, name, error);
-  if (!found || !bal_domain_require_active (found, error))
+  if (!bal_cli_find_domain (self, usage, words, &found, error)
+      || (local_only && !require_local (self, error)) || !bal_domain_require_active (found, error))
     return FALSE;
   *domain = g_steal_pointer (&found);
   return TRUE;

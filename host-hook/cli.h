@@ -54,8 +54,12 @@ gboolean bal_cli_parse (BalCli *self,
 gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);
 
 /* Parses the words of a command that takes one domain, opens as above, and finds that domain, which
- * has to run. @local_only refuses a remote libvirt: Ballast gives memory back on the host that it
- * was taken on. */
+ * may be off. */
+gboolean bal_cli_find_domain (
+  BalCli *self, const char *usage, char **words, virDomainPtr *domain, GError **error);
+
+/* The same for a domain that has to run. @local_only refuses a remote libvirt: Ballast gives memory
+ * back on the host that it was taken on. */
 gboolean bal_cli_open_domain (BalCli *self,
                               const char *usage,
                               char **words,
@@ -87,6 +91,7 @@ typedef gboolean (*BalCommand) (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_migrate (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_ranges (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_plan (BalCli *cli, char **words, GError **error);
+gboolean bal_cmd_advise (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_release (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_restore (BalCli *cli, char **words, GError **error);
 gboolean bal_cmd_status (BalCli *cli, char **words, GError **error);

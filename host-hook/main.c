@@ -18,6 +18,7 @@ static const Command commands[] = {
   {"migrate", bal_cmd_migrate, "migrate a domain without its free memory"},
   {"ranges", bal_cmd_ranges, "print the guest's free memory ranges"},
   {"plan", bal_cmd_plan, "print what a migration would release, and why"},
+  {"advise", bal_cmd_advise, "print what a domain lacks to have its memory released"},
   {"release", bal_cmd_release, "release free memory now, for a migration by somebody else"},
   {"restore", bal_cmd_restore, "give a domain's memory back now"},
   {"status", bal_cmd_status, "print what is released, and the last automatic migrations"},

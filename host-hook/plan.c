@@ -96,8 +96,8 @@ policy_allows (const BalPolicy *policy, BalMechanism mechanism)
 
 /* Less memory in sight makes a guest with strict overcommit refuse allocations, and one that panics
  * when memory runs out has no second chance: such guests keep what they have. */
-static const char *
-why_guest_needs_its_memory (const BalFacts *facts)
+const char *
+bal_plan_guest_objection (const BalFacts *facts)
 {
   if (!facts->agent_answers)
     return NULL;
@@ -121,7 +121,7 @@ why_never (const BalFacts *facts, gboolean *is_warning)
     return "the guest does not run";
   if (facts->has_encryption)
     return "the guest's memory is encrypted, the host cannot tell what is free";
-  guarded = why_guest_needs_its_memory (facts);
+  guarded = bal_plan_guest_objection (facts);
   if (guarded)
     return guarded;
   if (!facts->guest_free_known)
@@ -254,6 +254,19 @@ plan_hold (Planning *self)
   add_step (self, (BalPlanStep){.mechanism = BAL_MECHANISM_HOLD, .bytes = bytes});
 }
 
+/* madvise() refuses locked pages. */
+const char *
+bal_plan_balloon_obstacle (const BalFacts *facts)
+{
+  if (facts->has_vfio)
+    return "a device is passed through (VFIO), so QEMU ignores the balloon";
+  if (facts->has_hugepages)
+    return "the balloon frees nothing of huge page backing";
+  if (facts->has_locked_memory)
+    return "the domain's memory is locked, the balloon frees nothing of it";
+  return NULL;
+}
+
 static const char *
 why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
 {
@@ -261,10 +274,8 @@ why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
     return "libvirt cannot change its size while it migrates the domain";
   if (!facts->has_balloon)
     return "the guest's balloon driver does not answer";
-  if (facts->has_vfio)
-    return "a device is passed through (VFIO), so QEMU ignores the balloon";
-  if (facts->has_hugepages)
-    return "the balloon frees nothing of huge page backing";
+  if (bal_plan_balloon_obstacle (facts))
+    return bal_plan_balloon_obstacle (facts);
   if (why_sizes_stay (facts))
     return why_sizes_stay (facts);
   if (facts->virtio_mem && facts->virtio_mem->len > 0)

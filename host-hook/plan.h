@@ -63,6 +63,7 @@ typedef struct
   gboolean source_local;          /* pagemap and the agent's socket are on this host */
   gboolean has_vfio;
   gboolean has_hugepages;
+  gboolean has_locked_memory;
   gboolean has_encryption;
   gboolean has_free_page_hint;
   gboolean has_free_page_reporting;
@@ -114,6 +115,12 @@ typedef struct
 
 void bal_plan_clear (BalPlan *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalPlan, bal_plan_clear)
+
+/* Why nothing may be taken from the guest, by what it says of itself; NULL: no reason. */
+const char *bal_plan_guest_objection (const BalFacts *facts);
+
+/* Why QEMU frees nothing of what the domain's balloon gives up; NULL: it does. */
+const char *bal_plan_balloon_obstacle (const BalFacts *facts);
 
 /* Fills @out, which need not be initialised. */
 void bal_plan_make (const BalFacts *facts, const BalPolicy *policy, BalPlan *out);

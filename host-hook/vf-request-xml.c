@@ -4,6 +4,7 @@
 
 #include "host-hook/vf-error.h"
 #include "host-hook/xml-util.h"
+#include "protocol/codec.h"
 
 #include <string.h>
 
@@ -18,6 +19,19 @@ fail (GError **error, const char *what)
 {
   g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID, LEAD "%s", what);
   return FALSE;
+}
+
+/* An element or attribute that @what ends with the name of, as it is written there. */
+static gboolean
+fail_name (GError **error, const char *what, const xmlNs *ns, const xmlChar *name)
+{
+  const char *prefix = ns == NULL ? NULL : (const char *)ns->prefix;
+  g_autofree char *written =
+    g_strconcat (prefix == NULL ? "" : prefix, prefix == NULL ? "" : ":", (const char *)name, NULL);
+  g_autofree char *shown = bal_escape_for_display (written);
+  g_autofree char *sentence = g_strdup_printf ("%s \"%s\"", what, shown);
+
+  return fail (error, sentence);
 }
 
 /* --- attributes, by name --- */
@@ -119,7 +133,7 @@ read_attribute (const xmlNode *port, const xmlAttr *attribute, BalVfRequest *out
         g_prefix_error_literal (error, LEAD);
         return FALSE;
       }
-  return fail (error, "a port has an unknown attribute");
+  return fail_name (error, "a port has an unknown attribute", attribute->ns, attribute->name);
 }
 
 /* --- elements --- */
@@ -170,13 +184,17 @@ static gboolean
 read_ports (const xmlNode *ports, const char *uuid, GArray *requests, GError **error)
 {
   if (ports->properties != NULL)
-    return fail (error, "ports has an unknown attribute");
+    return fail_name (error, "ports has an unknown attribute", ports->properties->ns,
+                      ports->properties->name);
   for (const xmlNode *node = ports->children; node != NULL; node = node->next)
     {
       if (xmlIsBlankNode (node) || node->type == XML_COMMENT_NODE)
         continue;
+      if (node->type != XML_ELEMENT_NODE)
+        return fail (error, "ports holds something else than elements");
       if (!is_ours (node, "port"))
-        return fail (error, "ports holds something else than port");
+        return fail_name (error, "ports holds something else than port of the same namespace, a",
+                          node->ns, node->name);
       if (!read_port (node, uuid, requests, error))
         return FALSE;
     }
@@ -203,7 +221,7 @@ find_ports (const xmlNode *metadata, const xmlNode **ports, gboolean *unknown, G
                && g_str_has_prefix ((const char *)node->ns->href, URI_FAMILY))
         {
           if (strcmp ((const char *)node->ns->href, BAL_VF_METADATA_URI) == 0)
-            return fail (error, "an element is not named ports");
+            return fail_name (error, "the element is not named ports but", node->ns, node->name);
           found_other = TRUE;
         }
     }

@@ -184,6 +184,18 @@ bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port)
   return copy_of (self, uuid, port);
 }
 
+GPtrArray *
+bal_vf_service_copy_all (BalVfService *self, const char *uuid)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GPtrArray) entries = bal_vf_book_list (bal_vf_ledger_book (self->ledger), uuid);
+  GPtrArray *copies = g_ptr_array_new_with_free_func ((GDestroyNotify)bal_vf_entry_free);
+
+  for (guint i = 0; i < entries->len; i++)
+    g_ptr_array_add (copies, bal_vf_entry_copy (entries->pdata[i]));
+  return copies;
+}
+
 const BalVfEntry *
 bal_vf_service_find (BalVfService *self, const char *uuid, const char *port)
 {

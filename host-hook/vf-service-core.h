@@ -147,6 +147,9 @@ gboolean bal_vf_service_do_each (BalVfService *self,
 /* The port's entry as it is now; NULL: there is none. */
 BalVfEntry *bal_vf_service_copy (BalVfService *self, const char *uuid, const char *port);
 
+/* Of one domain, or with NULL of all; of BalVfEntry, oldest first. */
+GPtrArray *bal_vf_service_copy_all (BalVfService *self, const char *uuid);
+
 /* What speaks to libvirt now; a failure says that it is away. */
 gboolean bal_vf_service_reach (BalVfService *self, BalVfLibvirt *out, GError **error);
 
@@ -166,6 +169,12 @@ gboolean bal_vf_service_attach (BalVfService *self,
                                 const char *uuid,
                                 const char *port,
                                 GError **error);
+
+/* Takes the port out of the live metadata. Metadata that cannot be read is left, with a line in the
+ * log: that is no reason to leave the guest the VF. */
+gboolean bal_vf_service_forget_live (const BalVfLibvirt *libvirt,
+                                     const BalVfRequest *request,
+                                     GError **error);
 
 /* Goes on with the release of a port that is marked so: takes it out of the live metadata,
  * detaches, puts back and frees. @standing: the domain's. */

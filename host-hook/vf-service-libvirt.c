@@ -131,9 +131,10 @@ bal_vf_service_attach (BalVfService *self,
   return ok && bal_vf_service_note_attached (self, uuid, port, error);
 }
 
-/* Metadata that cannot be read is a reason not to touch it, and none to leave the guest the VF. */
-static gboolean
-take_from_metadata (const BalVfLibvirt *libvirt, const BalVfRequest *request, GError **error)
+gboolean
+bal_vf_service_forget_live (const BalVfLibvirt *libvirt,
+                            const BalVfRequest *request,
+                            GError **error)
 {
   g_autoptr (GError) cause = NULL;
 
@@ -168,7 +169,7 @@ take_from_domain (BalVfService *self,
                    request->port, request->uuid);
       return FALSE;
     }
-  return take_from_metadata (libvirt, request, error)
+  return bal_vf_service_forget_live (libvirt, request, error)
          && bal_vf_detach (libvirt, self->root, entry, wait_ms,
                            "the VF is taken back as soon as it does, or when the domain ends",
                            error);
@@ -218,7 +219,7 @@ bal_vf_service_drop (BalVfService *self,
 
   if (entry == NULL || entry->state != BAL_VF_RELEASING)
     return TRUE;
-  if (standing->is_active && !take_from_metadata (libvirt, &entry->request, error))
+  if (standing->is_active && !bal_vf_service_forget_live (libvirt, &entry->request, error))
     return FALSE;
   return free_if_releasing (self, uuid, port, bal_vf_service_let_go, error);
 }

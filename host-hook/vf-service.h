@@ -75,6 +75,16 @@ gboolean bal_vf_service_unpark (BalVfService *self, const char *uuid, GError **e
  * ends. About one domain libvirt is asked for that alone, unless a VF is to be freed. */
 void bal_vf_service_settle (BalVfService *self, const char *uuid);
 
+/* Before Ballast is removed, by who has the ledger alone: empties it, as far as that can be now.
+ * Ports that their domain does not have are released whether or not their reservations last. Those
+ * that it has are handed over: out of ledger and live metadata, with VF and settings as they are;
+ * @handed_over gets copies, of BalVfEntry. @left gets a sentence about each that is left, or about
+ * its domain when a job holds that. FALSE: libvirt did not answer, and nothing was changed. */
+gboolean bal_vf_service_retire (BalVfService *self,
+                                GPtrArray *handed_over,
+                                GPtrArray *left,
+                                GError **error);
+
 /* {"pfs": [...], "ports": [...], "left-out": N}, as protocol/vf-schema.json documents; @pf limits
  * it to one PF (netdev or PCI address; NULL: all). Does not ask libvirt. */
 JsonObject *bal_vf_service_list (BalVfService *self, const char *pf, GError **error);

@@ -3,7 +3,6 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 from agent_process import wait_for

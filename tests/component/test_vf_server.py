@@ -122,6 +122,8 @@ def test_bad_release_changes_nothing(peer, arguments, error_class):
     with pytest.raises(VfError) as refused:
         peer.ask("vf-release", **arguments)
     assert refused.value.error_class == error_class
+    if error_class == "VfNotFound":
+        assert all(word in refused.value.desc for word in arguments.values()), str(refused.value)
     assert peer.list() == before
 
 
@@ -238,6 +240,7 @@ def test_killed(peer):
 def test_ends_while_clients_wait(vf_host):
     """They are hung up on, and it ends."""
     peer = vf_host(pfs=1, vfs=64, domains=60)
+    assert peer.ports() == {}  # The ledger is there by now.
     errors = []
 
     def client(domain):

@@ -18,7 +18,7 @@ from bed.host import ballast_program
 from failures import FREED_MIB, free_garbage
 from support import MIB, Memory, check_whole, held_bytes
 
-COMMANDS = ("migrate", "ranges", "plan", "release", "restore", "status", "recover", "check-config", "vf",
+COMMANDS = ("migrate", "ranges", "plan", "advise", "release", "restore", "status", "recover", "check-config", "vf",
             "retire")
 
 USAGE, NOT_FOUND, BUSY = 2, 3, 4
@@ -91,6 +91,8 @@ BAD_COMMAND_LINES = {
     "no such config": (("plan", "--config", "/nonexistent", "cli"), USAGE, "/nonexistent"),
     "plan of nothing": (("plan",), USAGE, "one domain"),
     "plan of two": (("plan", "cli", "off"), USAGE, "one domain"),
+    "advice to nobody": (("advise",), USAGE, "one domain"),
+    "advice to one that is not there": (("advise", "nobody"), NOT_FOUND, '"nobody"'),
     "status of two": (("status", "cli", "off"), USAGE, "at most one domain"),
     "retire of one": (("retire", "cli"), USAGE, "no domain"),
     "no such configuration": (("check-config", "/nonexistent"), USAGE, "/nonexistent"),

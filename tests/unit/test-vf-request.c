@@ -310,42 +310,59 @@ test_xml_without (void)
 }
 
 static void
+assert_refuses_metadata (const char *metadata, const char *said)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_test_message ("%s", metadata);
+  g_assert_null (read_metadata (metadata, NULL, &error));
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, said));
+}
+
+static void
 test_xml_refuses (void)
 {
-  static const char *const ports[] = {
-    "<vf:port id='a' bandwidth='1Gbit' max_tx_rate='5'/>",
-    "<vf:port id='a' bandwidth='1Gbit' vf:mac='52:54:00:aa:bb:cc'/>",
-    "<vf:port id='a'/>",
-    "<vf:port bandwidth='1Gbit'/>",
-    "<vf:port id='a' bandwidth='0Gbit'/>",
-    "<vf:port id='a b' bandwidth='1Gbit'/>",
-    "<vf:port id='a' bandwidth='1Gbit' vlan='4095'/>",
-    "<vf:port id='a' bandwidth='1Gbit' trust='yes'/>",
-    "<vf:port id='a' bandwidth='1Gbit' required='true'/>",
-    "<vf:port id='a' bandwidth='1Gbit'>text</vf:port>",
-    "<vf:port id='a' bandwidth='1Gbit'/><vf:port id='a' bandwidth='2Gbit'/>",
-    "<vf:port id='a' bandwidth='1Gbit' standby='ua-a'/>",
-    "<vf:port id='a' bandwidth='1Gbit' mac='52:54:00:aa:bb:cc' standby='net0'/>",
-    "<vf:prot id='a' bandwidth='1Gbit'/>",
-    "<port id='a' bandwidth='1Gbit'/>",
-    "text",
+  static const struct
+  {
+    const char *ports;
+    const char *said;
+  } cases[] = {
+    {"<vf:port id='a' bandwidth='1Gbit' max_tx_rate='5'/>", "attribute \"max_tx_rate\""},
+    {"<vf:port id='a' bandwidth='1Gbit' vf:mac='52:54:00:aa:bb:cc'/>", "attribute \"vf:mac\""},
+    {"<vf:port id='a'/>", "no bandwidth"},
+    {"<vf:port bandwidth='1Gbit'/>", "no id"},
+    {"<vf:port id='a' bandwidth='0Gbit'/>", "bandwidth \"0Gbit\""},
+    {"<vf:port id='a b' bandwidth='1Gbit'/>", "id \"a b\""},
+    {"<vf:port id='a' bandwidth='1Gbit' vlan='4095'/>", "vlan \"4095\""},
+    {"<vf:port id='a' bandwidth='1Gbit' trust='yes'/>", "trust \"yes\""},
+    {"<vf:port id='a' bandwidth='1Gbit' required='true'/>", "required \"true\""},
+    {"<vf:port id='a' bandwidth='1Gbit'>text</vf:port>", "empty element"},
+    {"<vf:port id='a' bandwidth='1Gbit'/><vf:port id='a' bandwidth='2Gbit'/>", "id of its own"},
+    {"<vf:port id='a' bandwidth='1Gbit' standby='ua-a'/>", "standby \"ua-a\""},
+    {"<vf:port id='a' bandwidth='1Gbit' mac='52:54:00:aa:bb:cc' standby='net0'/>",
+     "standby \"net0\""},
+    {"<vf:prot id='a' bandwidth='1Gbit'/>", "\"vf:prot\""},
+    {"<port id='a' bandwidth='1Gbit'/>", "namespace, a \"port\""},
+    {"<x:port xmlns:x='urn:other' id='a' bandwidth='1Gbit'/>", "\"x:port\""},
+    {"text", "else than elements"},
+    /* A name may hold what turns a terminal's text round. */
+    {"<vf:port id='a' bandwidth='1Gbit' a\xe2\x80\x8d='5'/>", "attribute \"a\\xe2\\x80\\x8d\""},
   };
-  static const char *const wholes[] = {
-    "<vf:ports xmlns:vf='urn:x-ballast:vf:1' all='yes'/>",
-    "<vf:port xmlns:vf='urn:x-ballast:vf:1' id='a' bandwidth='1Gbit'/>",
-    "<vf:ports xmlns:vf='urn:x-ballast:vf:1'/><vf:ports xmlns:vf='urn:x-ballast:vf:1'/>",
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (ports) + G_N_ELEMENTS (wholes); i++)
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (GError) error = NULL;
       g_autofree char *metadata =
-        i < G_N_ELEMENTS (ports)
-          ? g_strdup_printf ("<vf:ports xmlns:vf='urn:x-ballast:vf:1'>%s</vf:ports>", ports[i])
-          : g_strdup (wholes[i - G_N_ELEMENTS (ports)]);
-      g_test_message ("%s", metadata);
-      g_assert_null (read_metadata (metadata, NULL, &error));
-      g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_INVALID);
+        g_strdup_printf ("<vf:ports xmlns:vf='urn:x-ballast:vf:1'>%s</vf:ports>", cases[i].ports);
+      assert_refuses_metadata (metadata, cases[i].said);
     }
+  assert_refuses_metadata ("<vf:ports xmlns:vf='urn:x-ballast:vf:1' all='yes'/>",
+                           "attribute \"all\"");
+  assert_refuses_metadata ("<vf:port xmlns:vf='urn:x-ballast:vf:1' id='a' bandwidth='1Gbit'/>",
+                           "but \"vf:port\"");
+  assert_refuses_metadata (
+    "<vf:ports xmlns:vf='urn:x-ballast:vf:1'/><vf:ports xmlns:vf='urn:x-ballast:vf:1'/>",
+    "two elements");
 }
 
 static void
