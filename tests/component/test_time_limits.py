@@ -16,8 +16,8 @@ import pytest
 from agent_process import wait_for
 from daemon_peer import STATUS, DaemonPeer, FakeDaemon, hook_request, read_reply, read_request
 
-MEMORY = "50-ballast-memory"
-VF = "60-ballast-vf"
+MEMORY = "ballast-hook-memory"
+VF = "ballast-hook-vf"
 MEMORY_HOOK_S = 11
 VF_HOOK_S = 20
 VF_SUCCESSOR_S = 5
