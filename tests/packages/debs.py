@@ -37,15 +37,15 @@ class Debs:
         return dict(re.findall(r" \.(/\S+) -> (\S+)$", shown, re.M))
 
 
-def with_higher_version(package, folder):
-    """The same package as a later version; its file name, in `folder`."""
+def with_higher_version(package, folder, suffix="+later"):
+    """The same package with `suffix` behind its version; its file name, in `folder`."""
     with tempfile.TemporaryDirectory(dir=folder) as unpacked:
         subprocess.run(["dpkg-deb", "-R", package, unpacked], check=True)
         control = os.path.join(unpacked, "DEBIAN", "control")
         with open(control, encoding="utf-8") as stream:
             text = stream.read()
         with open(control, "w", encoding="utf-8") as stream:
-            stream.write(re.sub(r"^(Version: .*)$", r"\1+later", text, flags=re.M))
+            stream.write(re.sub(r"^(Version: .*)$", rf"\1{suffix}", text, flags=re.M))
         later = os.path.join(folder, "later.deb")
         subprocess.run(["dpkg-deb", "--root-owner-group", "-b", unpacked, later], check=True, stdout=subprocess.DEVNULL)
     return later
