@@ -48,7 +48,8 @@ def run_meson(folder, suite, totals, environment=None):
         os.unlink(result)
     # A busy machine is no failure; what hangs is ended after five minutes.
     done = subprocess.run(["meson", "test", "-C", folder, "--suite", suite, "--print-errorlogs",
-                           "--no-rebuild", "--timeout-multiplier", "10"], env={**os.environ, **(environment or {})}, check=False)
+                           "--no-rebuild", "--timeout-multiplier", "10"],
+                          env={**os.environ, **(environment or {})}, check=False)
     account(done.returncode, result, totals)
 
 
