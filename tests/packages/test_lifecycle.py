@@ -12,12 +12,16 @@ from bed.host import wait_until
 from debs import with_higher_version
 from domains import domain_uuid, metadata_xml
 from machine import SERVICE, VF_CONFIG, Machine, SlowMigration
+from sandbox import Process, capabilities
 from support import MIB
 
 HOOKS = "/etc/libvirt/hooks/qemu.d"
 
 # What `systemd-analyze security` of Debian 12 gives at most; the higher, the more a unit may do.
 EXPOSURE_MAX = 10.0
+
+# What ballastd(8) says that it has.
+CAPABILITIES = {"CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_NET_ADMIN"}
 
 FREED_MIB = 250
 RATE_MBPS = 300
@@ -143,6 +147,12 @@ def test_exposure(vm, installed):
     overall = re.search(r"Overall exposure level for .*: ([\d.]+) (\w+)", shown)
     print(overall[0])
     assert float(overall[1]) <= EXPOSURE_MAX, shown
+
+
+def test_each_directive_is_in_force(vm, installed):
+    process = Process(lambda command: vm.run(["sh", "-c", command]).stdout, vm.main_pid(SERVICE))
+    assert process.violations(vm.read(f"/usr/lib/systemd/system/{SERVICE}")) == []
+    assert capabilities(process.status["CapEff"]) == capabilities(process.status["CapPrm"]) == CAPABILITIES
 
 
 def test_a_vf_by_the_hook_and_netlink(vm, working):
