@@ -3,6 +3,8 @@
 #include "host-hook/exit-codes.h"
 #include "protocol/limits.h"
 
+#include <locale.h>
+
 #define DEFAULT_CHANNEL "/dev/virtio-ports/" BAL_CHANNEL_NAME
 
 typedef struct
@@ -78,7 +80,10 @@ int
 main (int argc, char **argv)
 {
   Options options = {0};
-  BalExitCode code = run (argc, argv, &options);
+  BalExitCode code;
+
+  setlocale (LC_ALL, "");
+  code = run (argc, argv, &options);
 
   g_free (options.channel);
   g_free (options.config);

@@ -21,39 +21,48 @@ bal_cli_clear (BalCli *self)
 }
 
 const GOptionEntry *
-bal_cli_entries (BalCli *self, GOptionEntry entries[static 6])
+bal_cli_entries (BalCli *self, guint options, GOptionEntry entries[static BAL_CLI_N_ENTRIES])
 {
-  entries[0] = (GOptionEntry){"connect",  'c',
-                              0,          G_OPTION_ARG_STRING,
-                              &self->uri, "The source's libvirt (default: libvirt's own)",
-                              "URI"};
-  entries[1] = (GOptionEntry){"config",
-                              0,
-                              0,
-                              G_OPTION_ARG_FILENAME,
-                              &self->config_path,
-                              "Configuration (default: " BAL_CONFIG_PATH ")",
-                              "FILE"};
-  entries[2] = (GOptionEntry){"mechanisms",
-                              0,
-                              0,
-                              G_OPTION_ARG_STRING,
-                              &self->mechanisms,
-                              "What may release memory, in order: virtio-mem,hold,balloon",
-                              "LIST"};
-  entries[3] = (GOptionEntry){"page-cache",
-                              0,
-                              0,
-                              G_OPTION_ARG_STRING,
-                              &self->page_cache,
-                              "What becomes of the guest's page cache: keep, trim or drop",
-                              "POLICY"};
-  entries[4] = (GOptionEntry){"json",      0,
-                              0,           G_OPTION_ARG_NONE,
-                              &self->json, "Print one JSON object on standard output",
-                              NULL};
-  entries[5] = (GOptionEntry){0};
+  const GOptionEntry all[] = {
+    {"connect", 'c', 0, G_OPTION_ARG_STRING, &self->uri,
+     "The source's libvirt (default: libvirt's own)", "URI"},
+    {"config", 0, 0, G_OPTION_ARG_FILENAME, &self->config_path,
+     "Configuration (default: " BAL_CONFIG_PATH ")", "FILE"},
+    {"mechanisms", 0, 0, G_OPTION_ARG_STRING, &self->mechanisms,
+     "What may release memory, in order: virtio-mem,hold,balloon", "LIST"},
+    {"page-cache", 0, 0, G_OPTION_ARG_STRING, &self->page_cache,
+     "What becomes of the guest's page cache: keep, trim or drop", "POLICY"},
+    {"json", 0, 0, G_OPTION_ARG_NONE, &self->json, "Print one JSON object on standard output",
+     NULL},
+  };
+  gsize n = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
+    if (options & 1u << i)
+      entries[n++] = all[i];
+  entries[n] = (GOptionEntry){0};
   return entries;
+}
+
+gboolean
+bal_cli_check_options (BalCli *self, const char *name, GError **error)
+{
+  GOptionEntry others[BAL_CLI_N_ENTRIES];
+
+  bal_cli_entries (self, BAL_CLI_ALL_OPTIONS & ~self->options, others);
+  for (const GOptionEntry *other = others; other->long_name; other++)
+    {
+      gboolean is_given = other->arg == G_OPTION_ARG_NONE ? *(gboolean *)other->arg_data
+                                                          : *(char **)other->arg_data != NULL;
+
+      if (!is_given)
+        continue;
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                   "Nothing was touched: \"ballast %s\" knows no option --%s", name,
+                   other->long_name);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 gboolean
@@ -68,11 +77,11 @@ bal_cli_parse (BalCli *self,
   g_autoptr (GOptionContext) context = g_option_context_new (usage_parts[0]);
   g_auto (GStrv) argv = g_strdupv (words);
   g_autofree char *program = g_strdup_printf ("ballast %s", words[0]);
-  GOptionEntry entries[6];
+  GOptionEntry entries[BAL_CLI_N_ENTRIES];
 
   if (group)
     g_option_context_set_main_group (context, group);
-  g_option_context_add_main_entries (context, bal_cli_entries (self, entries), NULL);
+  g_option_context_add_main_entries (context, bal_cli_entries (self, self->options, entries), NULL);
   g_set_prgname (program);
   g_option_context_set_summary (context, usage_parts[1]);
   if (!g_option_context_parse_strv (context, &argv, error))
@@ -143,12 +152,22 @@ override_policy (BalCli *self, GError **error)
   return FALSE;
 }
 
+/* A command that has no use for the configuration does without a bad one as well. */
+static gboolean
+load_config (BalCli *self, GError **error)
+{
+  if (!(self->options & BAL_CLI_CONFIG))
+    bal_config_init (&self->config);
+  else if (!bal_config_load (self->config_path ? self->config_path : BAL_CONFIG_PATH,
+                             self->config_path != NULL, &self->config, error))
+    return FALSE;
+  return override_policy (self, error);
+}
+
 gboolean
 bal_cli_open (BalCli *self, gboolean progress, GError **error)
 {
-  if (!bal_config_load (self->config_path ? self->config_path : BAL_CONFIG_PATH,
-                        self->config_path != NULL, &self->config, error)
-      || !override_policy (self, error))
+  if (!load_config (self, error))
     return FALSE;
   self->report = bal_report_new (self->json, progress || isatty (STDERR_FILENO));
   if (!bal_connection_start_events (error))

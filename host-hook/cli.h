@@ -16,14 +16,27 @@
 
 G_BEGIN_DECLS
 
+typedef enum
+{
+  BAL_CLI_CONNECT = 1 << 0,
+  BAL_CLI_CONFIG = 1 << 1,
+  BAL_CLI_MECHANISMS = 1 << 2,
+  BAL_CLI_PAGE_CACHE = 1 << 3,
+  BAL_CLI_JSON = 1 << 4,
+} BalCliOption;
+#define BAL_CLI_N_ENTRIES 6 /* with the empty one at their end */
+#define BAL_CLI_ALL_OPTIONS                                                                        \
+  (BAL_CLI_CONNECT | BAL_CLI_CONFIG | BAL_CLI_MECHANISMS | BAL_CLI_PAGE_CACHE | BAL_CLI_JSON)
+
 typedef struct
 {
-  /* Common options; -c, --config and --json stand before or behind the command. */
+  /* Common options; they stand before or behind the command. */
   char *uri;
   char *config_path;
   char *mechanisms;
   char *page_cache;
   gboolean json;
+  guint options; /* BalCliOption: those that the command knows */
 
   /* Filled by bal_cli_open(). */
   BalConfig config;
@@ -36,11 +49,16 @@ typedef struct
 void bal_cli_clear (BalCli *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalCli, bal_cli_clear)
 
-/* The options of BalCli that every command takes. */
-const GOptionEntry *bal_cli_entries (BalCli *self, GOptionEntry entries[static 6]);
+/* The common options out of @options (of BalCliOption). */
+const GOptionEntry *
+bal_cli_entries (BalCli *self, guint options, GOptionEntry entries[static BAL_CLI_N_ENTRIES]);
 
-/* Parses a command's options; @usage: its arguments, an empty line, what it does; @group (may be
- * NULL) is consumed. @arguments gets the other words, NULL-terminated, the caller's. */
+/* An option that stood before the command @name and means nothing for it is an error. */
+gboolean bal_cli_check_options (BalCli *self, const char *name, GError **error);
+
+/* Parses the options that the command knows; @usage: its arguments, an empty line, what it does;
+ * @group (may be NULL) is consumed. @arguments gets the other words, NULL-terminated, the caller's.
+ */
 gboolean bal_cli_parse (BalCli *self,
                         const char *usage,
                         GOptionGroup *group,
@@ -48,7 +66,7 @@ gboolean bal_cli_parse (BalCli *self,
                         char ***arguments,
                         GError **error);
 
-/* Loads the configuration, makes the report and connects to libvirt. Signals end the process from
+/* Loads the configuration where the command knows one, makes the report and connects to libvirt. Signals end the process from
  * here on, until a command arms the cancel. @progress: show a moving line also without a terminal.
  */
 gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);

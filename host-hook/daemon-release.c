@@ -68,8 +68,9 @@ note_hold_end (const BalDaemonRelease *self, BalHoldReason reason)
 typedef enum
 {
   EARLIER_NONE,
-  EARLIER_OURS,   /* left by an owner that died: to be gone on with */
-  EARLIER_OTHERS, /* of which nothing is known, or that somebody else is going to come for */
+  EARLIER_OURS,    /* left by an owner that died: to be gone on with */
+  EARLIER_OTHERS,  /* somebody else is going to come for it */
+  EARLIER_UNKNOWN, /* of which nothing is known */
 } Earlier;
 
 /* What the journal knows of this domain. We have its lock: no owner is at work. */
@@ -82,11 +83,10 @@ find_earlier (const BalDaemonRelease *self, BalJournalEntry **entry)
   *entry = NULL;
   if (items && items->len == 0)
     return EARLIER_NONE;
-  if (!item || !item->entry || bal_recover_is_for_others (self->job->config, item->entry)
-      || !bal_recover_is_same_process (self->job, item->entry))
-    return EARLIER_OTHERS;
+  if (!item || !item->entry || !bal_recover_is_same_process (self->job, item->entry))
+    return EARLIER_UNKNOWN;
   *entry = g_steal_pointer (&item->entry);
-  return EARLIER_OURS;
+  return bal_recover_is_for_others (self->job->config, *entry) ? EARLIER_OTHERS : EARLIER_OURS;
 }
 
 /* Where the domain goes nobody may know Ballast: so it is a hold, which comes back by itself,
@@ -261,6 +261,25 @@ adopt_and_keep (const BalDaemonRelease *self, BalJournalEntry *entry, GError **e
   return TRUE;
 }
 
+/* What `ballast release` had the agent hold for this migration would come back in the middle of
+ * it. The domain's lock and the agent's channel stay free meanwhile, for `ballast restore`. */
+static void
+keep_for_others (const BalDaemonRelease *self)
+{
+  gint64 asked_us = g_get_monotonic_time (), answered_us = asked_us;
+  gint64 silence_us = BAL_HOLD_LEASE_DEFAULT_MS * G_GINT64_CONSTANT (1000) + SILENCE_AFTER_LEASE_US;
+
+  do
+    {
+      g_autoptr (BalAgentClient) agent = find_hold (self);
+
+      if (agent)
+        answered_us = g_get_monotonic_time ();
+    }
+  while (!wait (self, LEASE_INTERVAL_MS, &asked_us)
+         && g_get_monotonic_time () - answered_us < silence_us);
+}
+
 /* Why nothing was released, when nobody has said yet. */
 static void
 note_end (const BalDaemonRelease *self, const GError *failure)
@@ -305,6 +324,12 @@ bal_daemon_release_run (const BalDaemonRelease *self, gboolean *is_leaving, GErr
         adopt_and_keep (self, earlier, &failure);
         break;
       case EARLIER_OTHERS:
+        note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
+        g_clear_pointer (&lock, bal_domain_lock_free);
+        if (earlier->hold_token)
+          keep_for_others (self);
+        break;
+      case EARLIER_UNKNOWN:
         note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
         break;
       }

@@ -11,6 +11,7 @@
  */
 #include "host-hook/hook-pipe.h"
 
+#include <locale.h>
 #include <signal.h>
 
 /* Longer than ballastd holds any window open (10 s). */
@@ -24,6 +25,7 @@ main (int argc, char **argv)
 
   /* Nobody may be reading stderr: the sentence is lost then, not the migration. */
   signal (SIGPIPE, SIG_IGN);
+  setlocale (LC_ALL, "");
   gint64 deadline_us = g_get_monotonic_time () + DEADLINE_MS * G_TIME_SPAN_MILLISECOND;
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) result = bal_hook_pass ("", "memory", argv, deadline_us, &error);

@@ -16,6 +16,7 @@
 #include "host-hook/file-io.h"
 #include "host-hook/hook-pipe.h"
 
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +121,7 @@ main (int argc, char **argv)
 
   /* Nobody may be reading stderr, or stdout. */
   signal (SIGPIPE, SIG_IGN);
+  setlocale (LC_ALL, "");
   if (pass (argv, is_release, has_answer, &error))
     return 0;
   if (is_release)

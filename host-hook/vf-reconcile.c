@@ -89,9 +89,9 @@ free_it (const Facts *facts, BalVfActionKind *out)
   return take (facts->exists && !facts->old_boot ? BAL_VF_PUT_BACK : BAL_VF_DROP, out);
 }
 
-/* It was attached, and no start has asked for it since, which would have made it reserved. NB:
- * libvirt 9.0 lets a domain that ends be seen as off before it has put back its devices'
- * addresses; it gives them to their own driver behind that. */
+/* It was attached, and no start has asked for it since, which would have made it reserved. NB: some
+ * versions of libvirt show a domain off before they have put back its devices' addresses; only
+ * behind that they give the devices to their own driver. */
 static gboolean
 has_ended (const BalVfEntry *entry, const Facts *facts)
 {

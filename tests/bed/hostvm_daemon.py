@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """ballastd in a host VM, run by the unit that comes with it, and its breakpoints."""
 
+import json
 import os
 
 from .host import wait_until
@@ -55,9 +56,10 @@ class HostVmDaemon:
         self.vm.write(_CONFIG, config)
         self.vm.run(["systemctl", "reload", _UNIT])
 
-    def log(self):
-        """What it has written since the VM's boot."""
-        return self.vm.run(["journalctl", "-b", "-u", _UNIT, "-o", "cat", "--no-pager"]).stdout
+    def records(self, *matches):
+        """What it has written to the journal since the VM's boot, with the fields that are asked for; as journalctl -o json."""
+        shown = self.vm.run(["journalctl", "-b", "-u", _UNIT, "-o", "json", "--no-pager", *matches]).stdout
+        return [json.loads(line) for line in shown.splitlines()]
 
     # Breakpoints, as host-hook/breakpoint.h has them
 

@@ -73,6 +73,14 @@ def test_lower_target_keeps_what_is_held(held):
     assert (status["held-bytes"], status["target-bytes"]) == (64 * MIB, 64 * MIB)
 
 
+def test_smaller_request_changes_nothing_while_it_grows(agent):
+    host = agent().host
+    host.ask("guest-hold-free-memory", bytes=256 * MIB, token="t")
+    assert host.ask("guest-hold-free-memory", bytes=16 * MIB, token="t")["target-bytes"] == 256 * MIB
+    status = host.wait_state("held")
+    assert (status["held-bytes"], status["reason"]) == (256 * MIB, "target")
+
+
 def test_odd_sizes_add_up(agent):
     process = agent()
     for size in (1, 4095, 4096, 3 * MIB + 5000, 8 * MIB + 1):
@@ -126,6 +134,20 @@ def test_deadline_gives_back(agent):
     host.hold(16, deadline_ms=1000)
     status = host.wait_state("idle")
     assert status["reason"] == "deadline"
+
+
+def test_repeated_request_does_not_put_the_deadline_off(agent):
+    host = agent().host
+    host.hold(16, deadline_ms=1500)
+
+    def spent():
+        try:
+            host.ask("guest-hold-free-memory", bytes=32 * MIB, token="t", deadline_ms=60000)
+        except AgentError as error:
+            return error
+        return None
+    assert "deadline" in wait_for(spent, "the hold has ended", timeout=5).desc
+    assert host.wait_state("idle")["reason"] == "deadline"
 
 
 def test_silence_gives_back(agent):
@@ -210,7 +232,7 @@ def test_lost_channel_gives_back(held):
     processes = children(held.pid)
     held.close_listener()
     held.host.close()
-    assert held.wait() == 1
+    assert held.wait() == 0
     assert all(gone(pid) for pid in processes)
 
 

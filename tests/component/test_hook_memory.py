@@ -97,6 +97,18 @@ def test_bad_answer_ends_it_at_once(fake, tmp_path, answer, words):
     assert "\x1b" not in err and seconds < 2
 
 
+def test_sentence_is_in_the_locales_characters(fake, tmp_path):
+    def script(connection):
+        read_request(connection)
+        connection.sendall('{"error": {"class": "Busy", "desc": "L\u00f6we waits already"}}\n'.encode())
+
+    fake(script)
+    argv = hooks.below(tmp_path, [hooks.hook_program(PROGRAM), "vm1", "migrate", "begin", "-"])
+    done = subprocess.run(argv, input=XML, capture_output=True, timeout=20, check=True,
+                          env={**hooks.ENVIRONMENT, "LC_ALL": "C.UTF-8"})
+    assert "L\u00f6we waits already" in done.stderr.decode()
+
+
 def test_daemon_closes_without_reading(fake, tmp_path):
     fake(lambda connection: connection.close())
     err, seconds = run_hook(tmp_path, b"x" * (1 << 20))

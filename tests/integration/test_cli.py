@@ -65,7 +65,7 @@ def check_nothing_changed(bed, guest):
     assert guest.state() == "running"
     assert definition(bed.src) == guest.xml_at_first
     assert held_bytes(guest) < MIB
-    assert bed.src.run(["find", "/var/lib/ballast", "-type", "f"], check=False).stdout == ""
+    assert bed.src.run(["find", "/var/lib/ballast/journal", "-type", "f"], check=False).stdout == ""
     assert bed.dst.virsh("list", "--all", "--name").stdout.split() == []
 
 

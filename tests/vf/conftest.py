@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from bed import long_tests  # noqa: E402
 from bed.hostvm import HostVm  # noqa: E402
 from vfhost import EXPIRY_S, VfHost  # noqa: E402
 
@@ -19,18 +20,15 @@ LOG_TAIL = 4000
 
 
 def pytest_addoption(parser):
-    parser.addoption("--long", action="store_true", help="run the rest of each matrix, which takes long")
+    long_tests.add_option(parser)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: only with --long")
+    long_tests.configure(config)
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--long"):
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason="needs --long"))
+    long_tests.deselect(config, items)
 
 
 @pytest.fixture(scope="session")

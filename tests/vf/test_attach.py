@@ -35,6 +35,7 @@ def attach(vm, name, address):
     vm.virsh("attach-device", name, "/root/interface.xml", "--live")
 
 
+@pytest.mark.long
 def test_an_attached_vf_is_given_back_when_the_domain_is_destroyed(vm, start, vf):
     pf, address = vf
     attach(vm, start("d1"), address)

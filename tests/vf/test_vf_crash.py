@@ -6,9 +6,14 @@ import pytest
 from bed.host import wait_until
 from vfhost import EXPIRY_S
 
-ALLOCATE = ("vf-reserved", "vf-set-up", "vf-was-set-up", "vf-attach", "vf-attached", "vf-verified")
+
+def long(name):
+    return pytest.param(name, marks=pytest.mark.long)
+
+
+ALLOCATE = ("vf-reserved", long("vf-set-up"), "vf-was-set-up", long("vf-attach"), "vf-attached", long("vf-verified"))
 RELEASE = ("vf-detach", "vf-detached", "vf-tear-down", "vf-was-torn-down")
-END = (pytest.param("vf-tear-down", marks=pytest.mark.long), "vf-was-torn-down")
+END = (long("vf-tear-down"), "vf-was-torn-down")
 
 
 def kill_at(host, name, *command):
@@ -42,8 +47,8 @@ def test_killed_in_allocate(brief, name):
     assert sum(host.residual().values()) == 1700
 
 
-@pytest.mark.parametrize("name", [pytest.param("vf-reserved", marks=pytest.mark.long), "vf-was-set-up",
-                                  pytest.param("vf-attach", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ("vf-reserved", "vf-was-set-up", "vf-attach"))
 def test_killed_in_allocate_and_never_asked_again(brief, name):
     host = brief
     host.start("d1")

@@ -76,6 +76,7 @@ def test_they_are_left_alone(host, by_hand, in_container, on_host):
     assert seen() == before
 
 
+@pytest.mark.long
 def test_one_that_is_given_back_is_offered_again(host, by_hand):
     pf = ("--pf", host.pfs[0].name)
     host.start("d1")

@@ -54,11 +54,13 @@ def test_release(host):
     assert host.snapshot() == before
 
 
+@pytest.mark.long
 def test_a_terminal_is_safe_from_what_it_is_told(host):
     told = host.refused("allocate", "--domain", "d1", "--port", "net1", "--bandwidth", "\x1b[31mred")
     assert "\x1b" not in told
 
 
+@pytest.mark.long
 def test_a_command_that_is_none(host):
     assert "frobnicate" in host.refused("frobnicate")
 

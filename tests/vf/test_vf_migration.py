@@ -123,6 +123,7 @@ def test_ballast_migrate_without_a_standby(pair, linux):
     has_moved(peer, host, linux)
 
 
+@pytest.mark.long
 def test_a_team_keeps_its_connection(pair):
     host, peer = pair
     host.boot("team", interfaces=standby_xml(MAC), metadata=metadata_xml(TEAM_PORT), address="10.78.0.9/24")

@@ -25,7 +25,15 @@ def test_it_starts_with_its_vfs(host):
     host.wait_state("attached", "d1", "net1")
     host.check()
     assert sorted(host.residual().values()) == [200, 700]
-    assert host.vf_of(host.port("d1"))["vlan_list"][0]["vlan"] == 7
+    info = host.port("d1")
+    assert host.vf_of(info)["vlan_list"][0]["vlan"] == 7
+
+    def last_two():
+        return host.daemon.records(f"BALLAST_DOMAIN={info['domain']}", "BALLAST_VF_PORT=net0")[-2:]
+    wait_until(lambda: [r["MESSAGE"].rsplit(" ", 1)[1] for r in last_two()] == ["reserved", "attached"], 10, "it is logged")
+    for record in last_two():
+        assert (record["BALLAST_VF_PF"], record["BALLAST_VF_PCI"]) == (info["pf"], info["vf-pci"])
+        assert record["BALLAST_VF_BANDWIDTH_MBPS"] == "300"
 
 
 @pytest.mark.long

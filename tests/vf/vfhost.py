@@ -43,7 +43,8 @@ WantedBy=multi-user.target
 _SETTINGS = ("vlan_list", "rate", "spoofchk", "trust", "link_state")
 
 
-_DRIVERS = "stat -c %N /sys/bus/pci/devices/*/virtfn* /sys/bus/pci/devices/*/virtfn*/driver"
+# stat fails when there are no VFs, or one has no driver.
+_DRIVERS = "{ stat -c %N /sys/bus/pci/devices/*/virtfn* /sys/bus/pci/devices/*/virtfn*/driver 2>/dev/null; true; }"
 
 _LOOK = f"""\
 "$0" vf list --json && echo @@ && ip -j link show && echo @@ && {_DRIVERS} && echo @@
