@@ -37,7 +37,7 @@ def vm(debs, tmp_path_factory):
 def web(vm):
     """A guest that runs before Ballast is there, and goes on through all of it: its QEMU's pid."""
     vm.boot("web")
-    return vm.qemu_pid("web")
+    return vm.domain_pid("web")
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def check_unharmed(vm, web):
     wait_until(lambda: len(set(vm.balloon_kib("web"))) == 1, 60, "web has its memory back")
     wait_until(lambda: vm.held_bytes("web") < MIB, 60, "the agent of web holds nothing")
     assert vm.journal_files() == []
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
 
 
 def links(vm):
@@ -136,7 +136,7 @@ def test_install(vm, web, installed):
     # For its hooks; no guest was touched.
     assert vm.main_pid("libvirtd") not in ("0", installed)
     assert vm.virsh("domstate", "web").stdout.strip() == "running"
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
     assert vm.run(["systemctl", "is-system-running"], check=False).stdout == "running\n"
     wait_until(lambda: "urn:x-ballast:window:1" in vm.tags("web"), 30, "ballastd marks the domain")
     assert vm.warnings() == ""
@@ -186,7 +186,7 @@ def test_upgrade(vm, web, working, released, upgraded):
     vm.run(["sh", "-c", "test /proc/$0/exe -ef /usr/sbin/ballastd", vm.main_pid(SERVICE)])
     # Neither libvirt nor a guest took part.
     assert vm.main_pid("libvirtd") == libvirtd
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
     # It goes on with what there was.
     assert vm.balloon_kib("web")[0] == released
     assert vm.journal_files() != []
@@ -252,7 +252,7 @@ def test_install_again_amid_a_migration(vm, web, installed_again):
     assert vm.main_pid("libvirtd") == libvirtd
     assert vm.is_active(SERVICE)
     vm.run(["systemctl", "restart", "libvirtd"])
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
     (pf,) = vm.pfs()
     vm.write(VF_CONFIG, vf_config(pf))
     vm.run(["systemctl", "reload", SERVICE])
