@@ -5,7 +5,7 @@
     guest = bed.guest(image.spec("debian", memory_mib=768)).start(bed.src)
 
 It executes commands like the small guest (guest.py), so that all that a Guest can do works with it. Debian itself is made with
-mmdebstrap and kept in the cache, without the package. Needs the packages of `install-deps vf`. Takes a minute once, and
+mmdebstrap and kept in the cache, without the package. Needs the packages of `install-deps packages`. Takes a minute once, and
 300 MB.
 """
 
@@ -99,6 +99,6 @@ def _build(folder, kernel):
         os.sync()
         os.rename(root, folder)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ImageError(f"the Debian guest could not be made: {error}; run tests/install-deps vf") from error
+        raise ImageError(f"the Debian guest could not be made: {error}; run tests/install-deps packages") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -37,7 +37,7 @@ class Machine(HostVm):
     def is_active(self, unit):
         return self.run(["systemctl", "is-active", unit], check=False).stdout == "active\n"
 
-    def qemu_pid(self, name):
+    def domain_pid(self, name):
         return self.read(f"/run/libvirt/qemu/{name}.pid").strip()
 
     def warnings(self):

@@ -4,7 +4,7 @@ in a copy of it."""
 
 import re
 
-from guests import UNIT, process_status, property_of, write
+from guests import property_of, write
 
 _CAPABILITIES = {12: "CAP_NET_ADMIN", 14: "CAP_IPC_LOCK", 1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 8: "CAP_SETPCAP",
                  19: "CAP_SYS_PTRACE", 21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 34: "CAP_SYSLOG"}
@@ -23,14 +23,14 @@ def directives(unit_text):
 
 
 class Process:
-    """What the guest's /proc shows of the process `pid`."""
+    """What a machine's /proc shows of the process `pid`; shell(command) says what a command there does."""
 
-    def __init__(self, guest, pid):
-        self._guest = guest
+    def __init__(self, shell, pid):
+        self._shell = shell
         self.pid = pid
-        self.status = process_status(guest, pid)
+        self.status = dict(line.split(":\t", 1) for line in shell(f"cat /proc/{pid}/status").splitlines() if ":\t" in line)
         self.mounts = {}
-        for line in guest.shell(f"cat /proc/{pid}/mountinfo").splitlines():
+        for line in shell(f"cat /proc/{pid}/mountinfo").splitlines():
             fields, _, super_fields = line.partition(" - ")
             words = fields.split()
             # The last one over a mount point is what is seen.
@@ -48,7 +48,12 @@ class Process:
 
     def own_namespace(self, kind):
         read = "readlink /proc/{}/ns/" + kind
-        return self._guest.shell(read.format(self.pid)) != self._guest.shell(read.format(1))
+        return self._shell(read.format(self.pid)) != self._shell(read.format(1))
+
+    def violations(self, unit_text):
+        """What the unit's text says and is not in force, as far as /proc shows; what there is no check for as well."""
+        return [(name, value) for name, value in directives(unit_text)
+                if name not in ELSEWHERE and not (name in IN_PROC and IN_PROC[name](self, value))]
 
 
 def _has_filters(process):
@@ -59,34 +64,40 @@ def _has_filters(process):
 _FILTERS = ("SystemCallFilter", "SystemCallArchitectures", "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime",
             "RestrictSUIDSGID", "LockPersonality", "MemoryDenyWriteExecute")
 
-# Directive: whether /proc shows it of a process of the unit, by its value.
+# Directive: whether /proc shows it of a process of the unit, by its value; both units'.
 IN_PROC = {
     **{name: lambda process, value: _has_filters(process) for name in _FILTERS},
     "NoNewPrivileges": lambda process, value: process.status["NoNewPrivs"] == "1",
     "CapabilityBoundingSet": lambda process, value: capabilities(process.status["CapBnd"]) <= set(value.split()),
     "ProtectSystem": lambda process, value: process.read_only("/usr/lib") and process.read_only("/etc"),
-    "ProtectHome": lambda process, value: process.hidden("/root") and process.hidden("/home"),
+    "ProtectHome": lambda process, value: all(process.read_only(path) if value == "read-only" else process.hidden(path)
+                                              for path in ("/root", "/home")),
+    "PrivateDevices": lambda process, value: "/dev" in process.mounts,
+    "ProtectControlGroups": lambda process, value: process.read_only("/sys/fs/cgroup"),
     "PrivateTmp": lambda process, value: "/systemd-private-" in process.mounts["/tmp"][0] + process.mounts["/var/tmp"][0],
     "ProtectKernelTunables": lambda process, value: process.read_only("/proc/sys/vm/swappiness")
                              and process.read_only("/sys/kernel"),
-    "ReadWritePaths": lambda process, value: not process.read_only(value.lstrip("-")),
+    "ReadWritePaths": lambda process, value: not any(process.read_only(path.lstrip("-")) for path in value.split()),
     "ProtectKernelModules": lambda process, value: process.hidden("/usr/lib/modules"),
     "ProtectProc": lambda process, value: f"hidepid={value}" in process.mounts["/proc"][2],
     "ProtectHostname": lambda process, value: process.own_namespace("uts"),
-    "PrivateNetwork": lambda process, value: process.own_namespace("net"),
+    "PrivateNetwork": lambda process, value: process.own_namespace("net") == (value == "yes"),
     "UMask": lambda process, value: process.status["Umask"] == value,
 }
 
 # What /proc does not show: why, or which test does.
 ELSEWHERE = {
     "ProtectClock": "a filter and no capability; probe()",
+    "ProtectKernelLogs": "a filter and no capability",
     "DevicePolicy": "cgroup's; test_devices",
     "DeviceAllow": "cgroup's; test_devices",
     "IPAddressDeny": "cgroup's, behind PrivateNetwork, which leaves nothing to deny",
     "SystemCallErrorNumber": "probe()",
     "Delegate": "test_hold: the holder has a cgroup of its own",
     "OOMPolicy": "test_out_of_memory",
-    **{name: "no hardening" for name in ("ExecStart", "Restart", "RestartSec", "RestartPreventExitStatus")},
+    **{name: "no hardening" for name in (
+        "Type", "ExecStart", "ExecReload", "Restart", "RestartSec", "RestartPreventExitStatus", "WatchdogSec", "LimitNOFILE",
+        "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve", "StateDirectory", "StateDirectoryMode")},
 }
 
 # As root these succeed, or fail by their arguments (EFAULT 14, EINVAL 22), but for nothing else.

@@ -9,7 +9,7 @@ from agent_process import AgentError
 from bed.host import wait_until
 from guests import (CONFIG, UNIT, connect, is_active, journal, pids, plug_channel, process_status, property_of, restart,
                     start_debian, system_state, unplug_channel, wait_for_agent, write)
-from sandbox import ELSEWHERE, FORBIDDEN, IN_PROC, Process, capabilities, directives, probe
+from sandbox import FORBIDDEN, Process, capabilities, probe
 from support import MIB
 
 # What ballast-agent(8) says that they keep.
@@ -69,10 +69,8 @@ def test_capabilities_are_the_documented_ones(guest, agent):
 
 
 def test_each_directive_is_in_force(guest):
-    process = Process(guest, property_of(guest, "MainPID"))
-    named = directives(guest.shell(f"cat {property_of(guest, 'FragmentPath')}"))
-    assert {name for name, _ in named} <= IN_PROC.keys() | ELSEWHERE.keys()
-    assert [(name, value) for name, value in named if name in IN_PROC and not IN_PROC[name](process, value)] == []
+    process = Process(guest.shell, property_of(guest, "MainPID"))
+    assert process.violations(guest.shell(f"cat {property_of(guest, 'FragmentPath')}")) == []
 
 
 def test_what_is_forbidden_fails(guest):

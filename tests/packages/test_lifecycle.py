@@ -12,12 +12,16 @@ from bed.host import wait_until
 from debs import with_higher_version
 from domains import domain_uuid, metadata_xml
 from machine import SERVICE, VF_CONFIG, Machine, SlowMigration
+from sandbox import Process, capabilities
 from support import MIB
 
 HOOKS = "/etc/libvirt/hooks/qemu.d"
 
 # What `systemd-analyze security` of Debian 12 gives at most; the higher, the more a unit may do.
 EXPOSURE_MAX = 10.0
+
+# What ballastd(8) says that it has.
+CAPABILITIES = {"CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_NET_ADMIN"}
 
 FREED_MIB = 250
 RATE_MBPS = 300
@@ -33,7 +37,7 @@ def vm(debs, tmp_path_factory):
 def web(vm):
     """A guest that runs before Ballast is there, and goes on through all of it: its QEMU's pid."""
     vm.boot("web")
-    return vm.qemu_pid("web")
+    return vm.domain_pid("web")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +122,7 @@ def check_unharmed(vm, web):
     wait_until(lambda: len(set(vm.balloon_kib("web"))) == 1, 60, "web has its memory back")
     wait_until(lambda: vm.held_bytes("web") < MIB, 60, "the agent of web holds nothing")
     assert vm.journal_files() == []
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
 
 
 def links(vm):
@@ -132,7 +136,7 @@ def test_install(vm, web, installed):
     # For its hooks; no guest was touched.
     assert vm.main_pid("libvirtd") not in ("0", installed)
     assert vm.virsh("domstate", "web").stdout.strip() == "running"
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
     assert vm.run(["systemctl", "is-system-running"], check=False).stdout == "running\n"
     wait_until(lambda: "urn:x-ballast:window:1" in vm.tags("web"), 30, "ballastd marks the domain")
     assert vm.warnings() == ""
@@ -143,6 +147,12 @@ def test_exposure(vm, installed):
     overall = re.search(r"Overall exposure level for .*: ([\d.]+) (\w+)", shown)
     print(overall[0])
     assert float(overall[1]) <= EXPOSURE_MAX, shown
+
+
+def test_each_directive_is_in_force(vm, installed):
+    process = Process(lambda command: vm.run(["sh", "-c", command]).stdout, vm.main_pid(SERVICE))
+    assert process.violations(vm.read(f"/usr/lib/systemd/system/{SERVICE}")) == []
+    assert capabilities(process.status["CapEff"]) == capabilities(process.status["CapPrm"]) == CAPABILITIES
 
 
 def test_a_vf_by_the_hook_and_netlink(vm, working):
@@ -176,7 +186,7 @@ def test_upgrade(vm, web, working, released, upgraded):
     vm.run(["sh", "-c", "test /proc/$0/exe -ef /usr/sbin/ballastd", vm.main_pid(SERVICE)])
     # Neither libvirt nor a guest took part.
     assert vm.main_pid("libvirtd") == libvirtd
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
     # It goes on with what there was.
     assert vm.balloon_kib("web")[0] == released
     assert vm.journal_files() != []
@@ -242,7 +252,7 @@ def test_install_again_amid_a_migration(vm, web, installed_again):
     assert vm.main_pid("libvirtd") == libvirtd
     assert vm.is_active(SERVICE)
     vm.run(["systemctl", "restart", "libvirtd"])
-    assert vm.qemu_pid("web") == web
+    assert vm.domain_pid("web") == web
     (pf,) = vm.pfs()
     vm.write(VF_CONFIG, vf_config(pf))
     vm.run(["systemctl", "reload", SERVICE])
