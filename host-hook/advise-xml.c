@@ -41,13 +41,31 @@ new_strings (void)
   return g_ptr_array_new_with_free_func (g_free);
 }
 
+static void
+remove_blanks (xmlNode *element)
+{
+  for (xmlNode *node = element->children, *next; node != NULL; node = next)
+    {
+      next = node->next;
+      if (xmlIsBlankNode (node))
+        {
+          xmlUnlinkNode (node);
+          xmlFreeNode (node);
+        }
+      else if (node->type == XML_ELEMENT_NODE)
+        remove_blanks (node);
+    }
+}
+
+/* Indented anew. */
 static char *
 print_node (xmlDoc *document, xmlNode *node)
 {
   xmlBuffer *buffer = xmlBufferCreate ();
   char *text = NULL;
 
-  if (xmlNodeDump (buffer, document, node, 1, 1) >= 0)
+  remove_blanks (node);
+  if (xmlNodeDump (buffer, document, node, 0, 1) >= 0)
     text = g_strdup ((const char *)xmlBufferContent (buffer));
   xmlBufferFree (buffer);
   return text;

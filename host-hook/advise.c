@@ -249,9 +249,8 @@ advise_agent (Advising *self)
 /* --- what a guest without agent has instead --- */
 
 #define VIRTIO_MEM_GIVES                                                                           \
-  "A virtio-mem device gives memory back without an agent, as far as the balloon's statistics "    \
-  "tell what is free, and with one besides a hold; the guest's kernel needs "                      \
-  "memhp_default_state=online_movable"
+  "A virtio-mem device of most of the memory gives it back without an agent, as far as the "       \
+  "balloon's statistics tell what is free, and with one besides a hold"
 
 static void
 advise_virtio_mem (Advising *self)
@@ -278,8 +277,8 @@ advise_virtio_mem (Advising *self)
   if (!bal_advise_xml_virtio_mem (self->next_text, &domain_xml, &device_xml))
     return;
   advice = add (self, "virtio-mem", BAL_ADVICE_POSSIBLE, BAL_ADVICE_AT_NEXT_START,
-                VIRTIO_MEM_GIVES "; three quarters of the memory become one, of the same size in "
-                                 "all, and the domain needs <maxMemory> from its start on.");
+                VIRTIO_MEM_GIVES "; it cannot be plugged without <maxMemory>, and the guest's "
+                                 "kernel needs memhp_default_state=online_movable.");
   g_ptr_array_extend_and_steal (advice->domain_xml, g_steal_pointer (&domain_xml));
   g_ptr_array_extend_and_steal (advice->device_xml, g_steal_pointer (&device_xml));
   if (self->domain->definition != NULL)

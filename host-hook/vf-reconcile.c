@@ -30,6 +30,7 @@ typedef struct
   gboolean other_has; /* another domain has it */
   gboolean exists;    /* the VF */
   gboolean is_used;   /* as sysfs tells */
+  gboolean is_back;   /* its own driver has it */
   gboolean expired;
   gboolean old_boot;
 } Facts;
@@ -67,6 +68,7 @@ gather (const BalVfEntry *entry,
   facts.exists = vf != NULL && strcmp (pf->pci, entry->pf_pci) == 0;
   /* Bound to vfio without being open is what a detached device is left as. */
   facts.is_used = vf != NULL && vf->use != BAL_VF_IDLE && vf->use != BAL_VF_PREPARED;
+  facts.is_back = vf != NULL && vf->use == BAL_VF_IDLE;
   facts.old_boot = strcmp (entry->boot_id, clock->boot_id) != 0;
   facts.expired = facts.old_boot || clock->boottime_us >= entry->expires_us;
   return facts;
@@ -85,6 +87,15 @@ static gboolean
 free_it (const Facts *facts, BalVfActionKind *out)
 {
   return take (facts->exists && !facts->old_boot ? BAL_VF_PUT_BACK : BAL_VF_DROP, out);
+}
+
+/* It was attached, and no start has asked for it since, which would have made it reserved. NB: some
+ * versions of libvirt show a domain off before they have put back its devices' addresses; only
+ * behind that they give the devices to their own driver. */
+static gboolean
+has_ended (const BalVfEntry *entry, const Facts *facts)
+{
+  return entry->state == BAL_VF_ATTACHED && !facts->is_active && facts->exists && facts->is_back;
 }
 
 static gboolean
@@ -110,7 +121,7 @@ decide (const BalVfEntry *entry, const Facts *facts, BalVfActionKind *out)
     return free_it (facts, out);
   if (facts->is_active && wants_attach && facts->exists && !facts->old_boot)
     return take (BAL_VF_ATTACH, out);
-  return facts->expired && free_it (facts, out);
+  return (facts->expired || has_ended (entry, facts)) && free_it (facts, out);
 }
 
 void

@@ -4,7 +4,8 @@
  * say, after a start, when libvirt came back, and when a domain came or went. Pure.
  *
  * The rule: an entry is freed only when libvirt answered and no domain has the VF, sysfs shows no
- * user, and the reservation expired (one of an earlier boot has), or it was being released already.
+ * user, and the reservation expired (one of an earlier boot has), or it was being released already,
+ * or it was attached and its domain is off with the VF back at its own driver.
  * One that is being released ends too when the VF is another domain's by now, or the host has
  * booted since: then its VF is not touched.
  * Of a domain that a migration holds nothing is said or done: that is over some time, and until it

@@ -80,10 +80,8 @@ void bal_vf_service_settle (BalVfService *self, const char *uuid);
  * that it has are handed over: out of ledger and live metadata, with VF and settings as they are;
  * @handed_over gets copies, of BalVfEntry. @left gets a sentence about each that is left, or about
  * its domain when a job holds that. FALSE: libvirt did not answer, and nothing was changed. */
-gboolean bal_vf_service_retire (BalVfService *self,
-                                GPtrArray *handed_over,
-                                GPtrArray *left,
-                                GError **error);
+gboolean
+bal_vf_service_retire (BalVfService *self, GPtrArray *handed_over, GPtrArray *left, GError **error);
 
 /* {"pfs": [...], "ports": [...], "left-out": N}, as protocol/vf-schema.json documents; @pf limits
  * it to one PF (netdev or PCI address; NULL: all). Does not ask libvirt. */

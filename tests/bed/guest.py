@@ -45,6 +45,8 @@ class GuestSpec:
     channel: the domain has the agent's channel; agent: the agent is started in the guest
     disk_mib: qcow2 disk of that size (0: none), one file for both hosts, or with
         shared_disk=False one on each host (for migrations that copy storage)
+    initrd: file that the guest boots from with the bed's kernel (default: the bed's)
+    disk_image: raw image that its disk begins as, both hosts see it; it stays as it is
     shared_memory: guest RAM in a shared memfd; default is private anonymous memory
     persistent: defined in libvirt, not only running
     """
@@ -61,9 +63,15 @@ class GuestSpec:
     kernel_args: str = ""
     disk_mib: int = 0
     shared_disk: bool = True
+    initrd: str | None = None
+    disk_image: str | None = None
     shared_memory: bool = False
     persistent: bool = True
     extra_devices: str = ""
+
+    @property
+    def has_disk(self):
+        return self.disk_mib > 0 or self.disk_image is not None
 
     def disk_path(self, bed):
         """Where QEMU finds the disk (on a host, when the disk is not shared)."""
@@ -89,7 +97,7 @@ class GuestSpec:
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{bed.kernel}</kernel>
-    <initrd>{bed.initrd}</initrd>
+    <initrd>{self.initrd or bed.initrd}</initrd>
     <cmdline>{append.strip()}</cmdline>
   </os>
   <features><acpi/></features>
@@ -105,7 +113,7 @@ class GuestSpec:
     {self._channel_xml(TEST_CHANNEL)}
     {self._channel_xml(AGENT_CHANNEL) if self.channel else ""}
     <memballoon model='{self.balloon}'{" autodeflate='on'" if self.autodeflate else ""}/>
-    {self._disk_xml(bed) if self.disk_mib else ""}
+    {self._disk_xml(bed) if self.has_disk else ""}
     {self._virtio_mem_xml() if self.virtio_mem_mib else ""}
     {self.extra_devices}
   </devices>
@@ -230,7 +238,7 @@ class Guest:
 
     def _prepare(self):
         """Makes the disk and the domain XML; returns the path of the latter."""
-        if self.spec.disk_mib:
+        if self.spec.has_disk:
             self._make_disk()
         path = os.path.join(self.bed.shared, self.name + ".xml")
         with open(path, "w", encoding="utf-8") as stream:
@@ -246,7 +254,9 @@ class Guest:
         hosts = [self.bed.src] if self.spec.shared_disk else self.bed.hosts
         for host in hosts:
             host.run(["mkdir", "-p", os.path.dirname(path)])
-            host.run(["qemu-img", "create", "-q", "-f", "qcow2", path, f"{self.spec.disk_mib}M"])
+            contents = (["-F", "raw", "-b", self.spec.disk_image, path] if self.spec.disk_image
+                        else [path, f"{self.spec.disk_mib}M"])
+            host.run(["qemu-img", "create", "-q", "-f", "qcow2", *contents])
 
     def wait_ready(self, timeout=BOOT_TIMEOUT):
         """Waits until the guest executes commands."""
@@ -327,7 +337,7 @@ class Guest:
         for host in self.bed.hosts:
             host.virsh("destroy", self.name, check=False)
             host.virsh("undefine", self.name, "--managed-save", "--snapshots-metadata", check=False)
-            if self.spec.disk_mib:
+            if self.spec.has_disk:
                 host.run(["rm", "-f", self.spec.disk_path(self.bed)])
         try:
             os.unlink(self._console_path())

@@ -64,13 +64,13 @@ class HostVm(VmCommands):
 
     pfs: how many NICs with SR-IOV
     memory_mib: QEMU backs only what is used of it
-    guest_files: as for Bed, for the initramfs of inner guests
+    agent, guest_files: as for Bed, for the initramfs of inner guests
     name: "src" or "dst", which find each other by it
     beside: the other one, booted already: this one is at the other end of its cable, and has the same `shared`, so that
         what a domain's definition names is at the same place
     """
 
-    def __init__(self, name="src", pfs=2, memory_mib=3072, vcpus=2, guest_files=None, beside=None):
+    def __init__(self, name="src", pfs=2, memory_mib=3072, vcpus=2, agent=None, guest_files=None, beside=None):
         super().__init__()
         self.name = name
         self.address = ADDRESSES[name]
@@ -79,6 +79,7 @@ class HostVm(VmCommands):
         self._pf_count = pfs
         self._memory_mib = memory_mib
         self._vcpus = vcpus
+        self._agent = agent
         self._guest_files = dict(guest_files or {})
         self._beside = beside
         self._lock = None
@@ -117,7 +118,7 @@ class HostVm(VmCommands):
         if not self._beside:
             os.makedirs(os.path.join(self.shared, "commands"))
             files = {"etc/boot-commands": os.path.join(hostvm_image.SOURCES, "guest-boot-commands"), **self._guest_files}
-            image.build_initrd(base, self.initrd, agent_program(), files)
+            image.build_initrd(base, self.initrd, self._agent or agent_program(), files)
         own_initrd = os.path.join(self.dir, "initrd")
         image.build_initrd(base, own_initrd, files={"init": os.path.join(hostvm_image.SOURCES, "init")})
 

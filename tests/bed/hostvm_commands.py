@@ -12,7 +12,7 @@ import tempfile
 import threading
 
 from .guest import Line
-from .host import CommandError, ballast_program, build_dir, host_environment, wait_until
+from .host import PACKAGED_BALLAST, CommandError, ballast_program, build_dir, host_environment, wait_until
 
 # By meson's own prefix.
 INSTALLED_BALLAST = "/usr/local/bin/ballast"
@@ -67,7 +67,7 @@ class VmCommands:
         self._numbers = (f"{random.randrange(1 << 32):x}.{n}" for n in itertools.count())
         self._turn = threading.Lock()
         self._line = None
-        self._has_ballast = False
+        self._ballast = None
 
     def run(self, argv, check=True, timeout=60, input=None, env=None):
         """Runs a command to its end: a CompletedProcess with stdout and stderr as text.
@@ -113,7 +113,7 @@ class VmCommands:
 
     @property
     def ballast_path(self):
-        return INSTALLED_BALLAST if self._has_ballast else ballast_program()
+        return self._ballast or ballast_program()
 
     def read(self, inside):
         """Contents of a text file of the VM."""
@@ -149,8 +149,15 @@ class VmCommands:
         self.run(["systemctl", "daemon-reload"])
         # It looks for hooks when it starts.
         self.run(["systemctl", "try-restart", "libvirtd"])
-        self._has_ballast = True
+        self._ballast = INSTALLED_BALLAST
         shutil.rmtree(kept)
+
+    def install_package(self, package):
+        """Installs the deb of that file name, as run() does; what it depends on has to be there."""
+        shutil.copy(package, self.shared)
+        done = self.run(["dpkg", "--install", os.path.join(self.shared, os.path.basename(package))], timeout=180)
+        self._ballast = PACKAGED_BALLAST
+        return done
 
     def _command_folder(self, text):
         folder = os.path.join(self.shared, "commands", next(self._numbers))

@@ -232,7 +232,7 @@ def test_lost_channel_gives_back(held):
     processes = children(held.pid)
     held.close_listener()
     held.host.close()
-    assert held.wait() == 1
+    assert held.wait() == 0
     assert all(gone(pid) for pid in processes)
 
 

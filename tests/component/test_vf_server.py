@@ -240,6 +240,7 @@ def test_killed(peer):
 def test_ends_while_clients_wait(vf_host):
     """They are hung up on, and it ends."""
     peer = vf_host(pfs=1, vfs=64, domains=60)
+    assert peer.ports() == {}  # The ledger is there by now.
     errors = []
 
     def client(domain):

@@ -35,6 +35,11 @@ def test_plain_migration_goes_without_free_memory(bed, dirty, daemons, flags):
     wait_marked(guest)
 
 
+def domain_state(host, guest):
+    """As ballastd says."""
+    return json.loads(host.ballast("status", "--json", guest.name).stdout)["ballastd"]["domains"][0]["state"]
+
+
 def test_status_and_history(bed, dirty, daemons):
     """Both ends tell of the domain; the source of the migration, with what was released and libvirt's figures."""
     guest, before = dirty("hold")
@@ -257,8 +262,10 @@ def test_what_was_released_by_hand_lasts(bed, dirty, daemons):
         while time.monotonic() < until:
             assert held_bytes(guest) == held
             time.sleep(0.5)
+        assert domain_state(bed.src, guest) == "released"
         guest.host.virsh("domjobabort", guest.name)
         assert running.finish()[0] != 0
+    wait_until(lambda: domain_state(bed.src, guest) == "idle", 20, "ballastd has done with the migration")
     assert len(journal_files(bed.src)) == 1
     bed.src.ballast("restore", guest.name)
     wait_nothing_released(bed, guest)

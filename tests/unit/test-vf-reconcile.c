@@ -13,11 +13,8 @@
 #define NOTHING "nothing"
 
 static const char *const action_names[] = {
-  [BAL_VF_MARK_ATTACHED] = "mark-attached",
-  [BAL_VF_ATTACH] = "attach",
-  [BAL_VF_DETACH] = "detach",
-  [BAL_VF_PUT_BACK] = "put-back",
-  [BAL_VF_DROP] = "drop",
+  [BAL_VF_MARK_ATTACHED] = "mark-attached", [BAL_VF_ATTACH] = "attach", [BAL_VF_DETACH] = "detach",
+  [BAL_VF_PUT_BACK] = "put-back",           [BAL_VF_DROP] = "drop",
 };
 
 typedef struct
@@ -58,11 +55,18 @@ static const Row rows[] = {
   /* A reservation has its time. */
   {BAL_VF_RESERVED, FALSE, FALSE, OFF, BAL_VF_IDLE, NOTHING},
   {BAL_VF_RESERVED, TRUE, FALSE, OFF, BAL_VF_PREPARED, NOTHING},
-  {BAL_VF_ATTACHED, FALSE, FALSE, OFF, BAL_VF_IDLE, NOTHING},
   {BAL_VF_RESERVED, FALSE, TRUE, OFF, BAL_VF_IDLE, "put-back"},
   {BAL_VF_RESERVED, TRUE, TRUE, OFF, BAL_VF_PREPARED, "put-back"},
   {BAL_VF_ATTACHED, FALSE, TRUE, OFF, BAL_VF_IDLE, "put-back"},
   {BAL_VF_FAILED, TRUE, TRUE, OFF, BAL_VF_IDLE, "put-back"},
+  {BAL_VF_FAILED, TRUE, FALSE, OFF, BAL_VF_IDLE, NOTHING},
+
+  /* One that was attached had it, and ended; libvirt is done with it when its own driver has it. */
+  {BAL_VF_ATTACHED, FALSE, FALSE, OFF, BAL_VF_IDLE, "put-back"},
+  {BAL_VF_ATTACHED, TRUE, FALSE, OFF, BAL_VF_IDLE, "put-back"},
+  {BAL_VF_ATTACHED, TRUE, FALSE, OFF, BAL_VF_PREPARED, NOTHING},
+  {BAL_VF_ATTACHED, TRUE, FALSE, OFF, BAL_VF_HOST, NOTHING},
+  {BAL_VF_ATTACHED, TRUE, FALSE, STRANGER, BAL_VF_IDLE, NOTHING},
 
   /* The domain runs without it. */
   {BAL_VF_RESERVED, TRUE, FALSE, RUNS, BAL_VF_IDLE, "attach"},

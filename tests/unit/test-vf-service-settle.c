@@ -28,16 +28,68 @@ test_start (VfServiceCase *self, gconstpointer data)
   vf_service_settle (self);
   g_assert_cmpuint (self->domains.n_changes, ==, n_changes);
 
-  /* Ended, and no hook said so. */
   vf_domains_stop (&self->domains, self->domain);
-  vf_service_settle (self);
-  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
   vf_service_restart (self);
   vf_service_let_expire (self);
   vf_service_prepare (self, PORT);
   vf_service_settle (self);
   g_assert_true (bal_vf_service_is_idle (self->service));
   g_assert_true (vf_service_is_clean (self));
+}
+
+/* It ends, and no hook says so; nor is its VF waited for when that stays with vfio. */
+static void
+test_end (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_must_allocate (self, FALSE);
+  vf_domains_stop (&self->domains, self->domain);
+  vf_tree_pass_vf (&self->root, 3, 0, FALSE);
+  vf_service_settle (self);
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  vf_tree_take_back_vf (&self->root, 3, 0);
+  vf_service_restart (self);
+  vf_service_settle (self);
+  g_assert_true (bal_vf_service_is_idle (self->service));
+  g_assert_true (vf_service_is_clean (self));
+}
+
+static void
+prepare_again (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  self->domains.on_look = NULL;
+  vf_service_prepare (self, PORT);
+}
+
+static void
+prepare_again_later (gpointer user_data)
+{
+  VfServiceCase *self = user_data;
+
+  self->domains.on_look = prepare_again;
+}
+
+/* It ends, and starts anew while a round finds out that it has ended, or is about to free its VF.
+ */
+static void
+test_end_and_start (VfServiceCase *self, gconstpointer data)
+{
+  void (*const whens[]) (gpointer user_data) = {prepare_again, prepare_again_later};
+
+  for (guint i = 0; i < G_N_ELEMENTS (whens); i++)
+    {
+      self->domain->is_active = TRUE;
+      vf_service_prepare (self, PORT);
+      vf_service_settle (self);
+      g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+      vf_domains_stop (&self->domains, self->domain);
+      self->domains.on_look = whens[i];
+      vf_service_settle (self);
+      g_assert_null (self->domains.on_look);
+      g_assert_cmpint (vf_service_state (self), ==, BAL_VF_RESERVED);
+      g_assert_cmpuint (vf_nic_vf (&self->nic, 0)->max_rate_mbps, ==, 300);
+    }
 }
 
 static void
@@ -339,6 +391,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   VF_SERVICE_ADD ("/vf-service-settle/start", test_start);
+  VF_SERVICE_ADD ("/vf-service-settle/end", test_end);
+  VF_SERVICE_ADD ("/vf-service-settle/end-and-start", test_end_and_start);
   VF_SERVICE_ADD ("/vf-service-settle/start-without-it", test_start_without_it);
   VF_SERVICE_ADD ("/vf-service-settle/required", test_required);
   VF_SERVICE_ADD ("/vf-service-settle/required-too-late", test_required_too_late);

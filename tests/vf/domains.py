@@ -4,7 +4,7 @@
 import os
 import uuid
 
-from bed.guest import TEST_CHANNEL
+from bed.guest import AGENT_CHANNEL, TEST_CHANNEL
 
 VF_NAMESPACE = "urn:x-ballast:vf:1"
 
@@ -25,7 +25,8 @@ def domain_uuid(name):
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
-def domain_xml(vm, name, interfaces="", metadata="", spare_ports=4, linux=False, address=None):
+def domain_xml(vm, name, interfaces="", metadata="", spare_ports=4, linux=False, address=None,
+               ballast=False):
     """A domain's XML for the host VM.
 
     interfaces: its <interface> elements
@@ -33,24 +34,27 @@ def domain_xml(vm, name, interfaces="", metadata="", spare_ports=4, linux=False,
     linux: it boots the small test guest, which a hot-unplug needs and which takes a while; "ballast-guest-ready" is in
         its console then, and guest_shell() works. Otherwise it has no operating system.
     address: that of its interface (with a length, 10.78.0.9/24), where it echoes what is said on TCP port 7
+    ballast: this Linux has what memory is released by: the agent and a balloon
     """
     boot = devices = ""
     if linux:
         boot = (f"<kernel>{vm.kernel}</kernel><initrd>{vm.initrd}</initrd>"
-                "<cmdline>console=ttyS0 quiet panic=1 cryptomgr.notests ballast.noagent"
-                f"{f' guest.address={address}' if address else ''}</cmdline>")
+                "<cmdline>console=ttyS0 quiet panic=1 cryptomgr.notests"
+                f"{'' if ballast else ' ballast.noagent'}{f' guest.address={address}' if address else ''}</cmdline>")
         devices = (f"<serial type='file'><source path='{console_path(vm, name)}' append='on'/>"
                    "<target type='isa-serial' port='0'/></serial>"
                    f"<channel type='unix'><source mode='bind' path='{_channel_path(name)}'/>"
                    f"<target type='virtio' name='{TEST_CHANNEL}'/></channel>")
-    # The channel's controller takes a port as well.
-    ports = "<controller type='pci' model='pcie-root-port'/>" * (spare_ports + linux + interfaces.count("<interface"))
+    if ballast:
+        devices += f"<channel type='unix'><target type='virtio' name='{AGENT_CHANNEL}'/></channel>"
+    # The channels' controller takes a port as well, and the balloon.
+    ports = "<controller type='pci' model='pcie-root-port'/>" * (spare_ports + linux + ballast + interfaces.count("<interface"))
     return f"""\
 <domain type='kvm'>
   <name>{name}</name>
   <uuid>{domain_uuid(name)}</uuid>
   <metadata>{metadata}</metadata>
-  <memory unit='MiB'>{256 if linux else 64}</memory>
+  <memory unit='MiB'>{512 if ballast else 256 if linux else 64}</memory>
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type>{boot}</os>
   <features><acpi/></features>
@@ -60,7 +64,7 @@ def domain_xml(vm, name, interfaces="", metadata="", spare_ports=4, linux=False,
     <controller type='pci' index='0' model='pcie-root'/>
     {ports}
     <controller type='usb' model='none'/>
-    <memballoon model='none'/>
+    <memballoon model='{'virtio' if ballast else 'none'}'/>
     {devices}
     {interfaces}
   </devices>

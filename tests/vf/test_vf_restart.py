@@ -24,8 +24,8 @@ def test_restarts_change_nothing(host):
     host.wait_clean()
 
 
-def test_what_ended_while_ballastd_was_away_is_freed(brief):
-    host = brief
+def test_what_ended_while_ballastd_was_away_is_freed(host):
+    """Although its reservation lasts for minutes."""
     host.start("d1")
     host.allocate("d1", "300Mbit", "--vlan", "7")
     host.daemon.stop()
