@@ -75,7 +75,8 @@ const BalVfEntry *bal_vf_service_reserve (BalVfService *self,
                                           int home_node,
                                           GError **error);
 
-/* bal_vf_port_set_up(), bal_vf_port_tear_down() and bal_vf_port_drop() with what the service has.
+/* bal_vf_port_set_up() and bal_vf_port_tear_down() with what the service has; and the entry removed
+ * with the NIC left alone: the VF is somebody else's, or the settings went with an earlier boot.
  * What is free then is logged. */
 gboolean
 bal_vf_service_set_up (BalVfService *self, const char *uuid, const char *port, GError **error);
