@@ -93,7 +93,7 @@ add (Advising *self, const char *topic, BalAdviceKind kind, BalAdviceWhen when, 
   return advice;
 }
 
-/* To be typed as it is. */
+/* To be typed as it is. virsh takes what begins with a dash for an option. */
 static void
 set_command (const Advising *self, BalAdvice *advice, const char *verb, const char *more)
 {
@@ -103,7 +103,8 @@ set_command (const Advising *self, BalAdvice *advice, const char *verb, const ch
   g_autofree char *quoted =
     name[strspn (name, plain)] == '\0' ? g_strdup (name) : g_shell_quote (name);
 
-  advice->command = g_strdup_printf ("virsh %s %s%s", verb, quoted, more);
+  advice->command =
+    g_strdup_printf ("virsh %s %s%s%s", verb, name[0] == '-' ? "--domain=" : "", quoted, more);
 }
 
 static gboolean
@@ -142,7 +143,7 @@ works (const Advising *self, BalMechanism mechanism)
       return facts == NULL ? self->now->has_agent_channel
                            : facts->agent_answers && facts->hold_works && facts->source_local;
     case BAL_MECHANISM_VIRTIO_MEM:
-      return has_devices && (facts == NULL || facts->guest_free_known);
+      return has_devices && (facts == NULL || facts->agent_answers || facts->has_balloon);
     case BAL_MECHANISM_BALLOON:
       return !self->holds && !has_devices && balloon_obstacle (self) == NULL
              && (facts == NULL ? self->now->has_balloon : facts->has_balloon);

@@ -81,7 +81,7 @@ typedef struct
   guint64 backed_free_bytes; /* what there is to release, or its upper bound */
   guint64 filled_free_bytes; /* of that the gain, the rest is zeros; an estimate */
 
-  gboolean has_balloon; /* a balloon device whose driver answers */
+  gboolean has_balloon; /* a balloon device whose driver answers, as far as it was asked */
   guint64 balloon_kib;  /* the guest's memory as the balloon has it now */
 
   GArray *virtio_mem; /* of BalVirtioMemFacts */

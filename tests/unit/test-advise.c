@@ -38,7 +38,6 @@ set_up (Case *self, gconstpointer data)
                            .source_local = TRUE,
                            .agent_answers = TRUE,
                            .hold_works = TRUE,
-                           .guest_free_known = TRUE,
                            .has_balloon = TRUE};
   self->policy.mechanisms = g_array_new (FALSE, FALSE, sizeof (BalMechanism));
   g_array_append_vals (self->policy.mechanisms, all, G_N_ELEMENTS (all));
@@ -63,7 +62,7 @@ static void
 silence (Case *self)
 {
   self->facts.agent_answers = self->facts.hold_works = FALSE;
-  self->facts.guest_free_known = self->facts.has_balloon = FALSE;
+  self->facts.has_balloon = FALSE;
 }
 
 static char *
@@ -436,7 +435,7 @@ test_virtio_mem_without_agent (Case *self, gconstpointer data)
   advise (self);
   assert_content (self, "virtio-mem");
 
-  self->facts.guest_free_known = FALSE;
+  self->facts.has_balloon = FALSE;
   advise (self);
   assert_mechanisms (self, "");
 }
