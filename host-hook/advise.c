@@ -20,80 +20,13 @@ typedef struct
   gboolean plugs;        /* virtio-mem does */
 } Advising;
 
-static void
-advice_free (gpointer data)
-{
-  BalAdvice *self = data;
-
-  g_free (self->text);
-  g_free (self->command);
-  g_ptr_array_unref (self->device_xml);
-  g_ptr_array_unref (self->domain_xml);
-  g_free (self);
-}
-
-void
-bal_advice_list_clear (BalAdviceList *self)
-{
-  g_clear_pointer (&self->mechanisms, g_array_unref);
-  g_clear_pointer (&self->items, g_ptr_array_unref);
-}
-
-gboolean
-bal_advice_list_lacks (const BalAdviceList *self)
-{
-  for (guint i = 0; i < self->items->len; i++)
-    if (((const BalAdvice *)self->items->pdata[i])->kind == BAL_ADVICE_LACKS)
-      return TRUE;
-  return FALSE;
-}
-
-const char *
-bal_advice_kind_name (BalAdviceKind kind)
-{
-  switch (kind)
-    {
-    case BAL_ADVICE_LACKS:
-      return "lacks";
-    case BAL_ADVICE_POSSIBLE:
-      return "possible";
-    case BAL_ADVICE_NOTE:
-      return "note";
-    }
-  g_assert_not_reached ();
-}
-
-const char *
-bal_advice_when_name (BalAdviceWhen when)
-{
-  switch (when)
-    {
-    case BAL_ADVICE_AT_ONCE:
-      return "at-once";
-    case BAL_ADVICE_AT_NEXT_START:
-      return "next-start";
-    case BAL_ADVICE_IN_GUEST:
-      return "in-guest";
-    }
-  g_assert_not_reached ();
-}
-
 static BalAdvice *
 add (Advising *self, const char *topic, BalAdviceKind kind, BalAdviceWhen when, const char *text)
 {
-  BalAdvice *advice = g_new0 (BalAdvice, 1);
-
-  *advice = (BalAdvice){.topic = topic,
-                        .kind = kind,
-                        .when = when,
-                        .text = g_strdup (text),
-                        .device_xml = g_ptr_array_new_with_free_func (g_free),
-                        .domain_xml = g_ptr_array_new_with_free_func (g_free)};
-  g_ptr_array_add (self->list->items, advice);
-  return advice;
+  return bal_advice_list_add (self->list, topic, kind, when, text);
 }
 
-/* To be typed as it is. */
+/* To be typed as it is. virsh takes what begins with a dash for an option. */
 static void
 set_command (const Advising *self, BalAdvice *advice, const char *verb, const char *more)
 {
@@ -103,7 +36,8 @@ set_command (const Advising *self, BalAdvice *advice, const char *verb, const ch
   g_autofree char *quoted =
     name[strspn (name, plain)] == '\0' ? g_strdup (name) : g_shell_quote (name);
 
-  advice->command = g_strdup_printf ("virsh %s %s%s", verb, quoted, more);
+  advice->command =
+    g_strdup_printf ("virsh %s %s%s%s", verb, name[0] == '-' ? "--domain=" : "", quoted, more);
 }
 
 static gboolean
@@ -125,7 +59,7 @@ balloon_obstacle (const Advising *self)
                           .has_hugepages = self->now->has_hugepages,
                           .has_locked_memory = self->now->has_locked_memory};
 
-  return bal_plan_balloon_obstacle (&facts);
+  return bal_facts_balloon_obstacle (&facts);
 }
 
 static gboolean
@@ -142,7 +76,7 @@ works (const Advising *self, BalMechanism mechanism)
       return facts == NULL ? self->now->has_agent_channel
                            : facts->agent_answers && facts->hold_works && facts->source_local;
     case BAL_MECHANISM_VIRTIO_MEM:
-      return has_devices && (facts == NULL || facts->guest_free_known);
+      return has_devices && (facts == NULL || facts->agent_answers || facts->has_balloon);
     case BAL_MECHANISM_BALLOON:
       return !self->holds && !has_devices && balloon_obstacle (self) == NULL
              && (facts == NULL ? self->now->has_balloon : facts->has_balloon);
@@ -350,7 +284,7 @@ advise_objection (Advising *self)
     }
   advice = add (self, "guest-settings", BAL_ADVICE_LACKS, BAL_ADVICE_IN_GUEST, NULL);
   advice->text = g_strdup_printf ("Nothing is taken from a guest like this: %s.",
-                                  bal_plan_guest_objection (facts));
+                                  bal_facts_guest_objection (facts));
 }
 
 static void
@@ -372,7 +306,7 @@ find_objection (const Advising *self)
 {
   if (self->now->has_encryption)
     return "the guest's memory is encrypted, the host cannot tell what is free";
-  return self->domain->facts == NULL ? NULL : bal_plan_guest_objection (self->domain->facts);
+  return self->domain->facts == NULL ? NULL : bal_facts_guest_objection (self->domain->facts);
 }
 
 static void
@@ -393,22 +327,12 @@ advise_memory (Advising *self)
     advise_balloon (self);
 }
 
-static gint
-compare (gconstpointer a, gconstpointer b)
-{
-  const BalAdvice *const *first = a;
-  const BalAdvice *const *second = b;
-
-  return (gint)(*first)->kind - (gint)(*second)->kind;
-}
-
 void
 bal_advice_make (const BalAdviceDomain *domain, const BalPolicy *policy, BalAdviceList *out)
 {
   Advising self = {.domain = domain, .policy = policy, .list = out};
 
-  *out = (BalAdviceList){.mechanisms = g_array_new (FALSE, FALSE, sizeof (BalMechanism)),
-                         .items = g_ptr_array_new_with_free_func (advice_free)};
+  bal_advice_list_init (out);
   self.now = domain->live != NULL ? domain->live : domain->definition;
   self.next = domain->definition != NULL ? domain->definition : domain->live;
   self.next_text = domain->definition != NULL ? domain->definition_text : domain->live_text;
@@ -422,5 +346,5 @@ bal_advice_make (const BalAdviceDomain *domain, const BalPolicy *policy, BalAdvi
     advise_memory (&self);
   add_notes (&self);
   advise_standby (&self);
-  g_ptr_array_sort (out->items, compare);
+  bal_advice_list_sort (out);
 }

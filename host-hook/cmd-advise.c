@@ -35,6 +35,7 @@ look_at_live (const BalCli *cli, virDomainPtr domain, Sight *out, GError **error
   BalSurveyRequest request = {.root = "",
                               .domain = domain,
                               .destination_reachable = TRUE,
+                              .changes_nothing = TRUE,
                               .source_local = bal_connection_is_local (cli->connection),
                               .config = &config};
 

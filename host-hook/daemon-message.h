@@ -13,8 +13,8 @@
  *
  * Ownership: everything returned is the caller's; a BalHookCall is cleared by its owner.
  * Failure: a request that is refused sets BAL_PROTOCOL_ERROR, or BAL_VF_ERROR when it is about VFs,
- * whose code names the class on the wire; a reply sets BAL_DAEMON_ERROR, or the BAL_VF_ERROR that its class names. Texts quote the
- * peer only escaped.
+ * whose code names the class on the wire; a reply sets BAL_DAEMON_ERROR, or the BAL_VF_ERROR that
+ * its class names. Texts quote the peer only escaped.
  */
 #pragma once
 

@@ -104,7 +104,7 @@ ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_byte
   if (!self->xml.has_balloon
       || !bal_size_read (&balloon, &requested_kib, &facts->balloon_kib, NULL))
     return;
-  if (facts->agent_answers)
+  if (facts->agent_answers || (request->changes_nothing && !self->xml.balloon_has_stats_period))
     {
       facts->has_balloon = TRUE;
       return;

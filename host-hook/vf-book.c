@@ -216,8 +216,8 @@ bal_vf_book_check_remove (const BalVfBook *self, const char *uuid, const char *p
                    "Port %s of domain %s has no VF here; nothing was changed", port, uuid);
       return FALSE;
     }
-  return entry->state == BAL_VF_RELEASING
-         || conflict (error, entry, "is not being released; it was left as it is");
+  return entry->state == BAL_VF_RELEASING || entry->state == BAL_VF_ATTACHED
+         || conflict (error, entry, "is neither being released nor attached; it was left as it is");
 }
 
 /* --- changes --- */

@@ -6,7 +6,8 @@
  * is asked, before it is given),
  * - no VF and no MAC address is two ports' at once,
  * - an entry goes from state to state as `transitions` in vf-book.c says, and only a releasing one
- *   is removed,
+ *   is removed, of which nothing is left, or an attached one, with which VF and settings become its
+ *   domain's alone,
  * - what was asked stays as it is, and so do the settings to go back to once some were made, until
  *   the host boots.
  *

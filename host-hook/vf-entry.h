@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   BAL_VF_RESERVED,  /* the VF is the domain's; settings may be made */
-  BAL_VF_ATTACHED,  /* the domain has it */
+  BAL_VF_ATTACHED,  /* the domain has it; removed so, it is the domain's alone */
   BAL_VF_FAILED,    /* attaching failed: the VF stays the domain's, it is tried again */
   BAL_VF_RELEASING, /* being taken away and put back; nothing but removal follows */
 } BalVfState;

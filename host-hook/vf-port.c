@@ -214,12 +214,3 @@ bal_vf_port_tear_down (const BalVfHost *host,
   BAL_BREAKPOINT ("vf-was-torn-down");
   return bal_vf_ledger_remove (host->ledger, uuid, port, error);
 }
-
-gboolean
-bal_vf_port_drop (const BalVfHost *host, const char *uuid, const char *port, GError **error)
-{
-  g_autoptr (BalVfEntry) entry = copy_of (host, uuid, port, error);
-
-  return entry != NULL && mark_releasing (host, entry, error)
-         && bal_vf_ledger_remove (host->ledger, uuid, port, error);
-}

@@ -34,9 +34,4 @@ gboolean bal_vf_port_tear_down (const BalVfHost *host,
                                 const char *port,
                                 GError **error);
 
-/* Removes the entry and leaves the NIC alone: its VF is somebody else's, or the settings went with
- * an earlier boot. */
-gboolean
-bal_vf_port_drop (const BalVfHost *host, const char *uuid, const char *port, GError **error);
-
 G_END_DECLS

@@ -167,10 +167,9 @@ bal_vf_service_tear_down (BalVfService *self, const char *uuid, const char *port
 gboolean
 bal_vf_service_let_go (BalVfService *self, const char *uuid, const char *port, GError **error)
 {
-  BalVfHost host = bal_vf_service_host (self);
   g_autoptr (BalVfEntry) entry = copy_of (self, uuid, port);
 
-  if (!bal_vf_port_drop (&host, uuid, port, error))
+  if (!bal_vf_ledger_remove (self->ledger, uuid, port, error))
     return FALSE;
   bal_vf_service_log (entry, "given up as it is");
   return TRUE;

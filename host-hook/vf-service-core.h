@@ -75,7 +75,8 @@ const BalVfEntry *bal_vf_service_reserve (BalVfService *self,
                                           int home_node,
                                           GError **error);
 
-/* bal_vf_port_set_up(), bal_vf_port_tear_down() and bal_vf_port_drop() with what the service has.
+/* bal_vf_port_set_up() and bal_vf_port_tear_down() with what the service has; and the entry removed
+ * with the NIC left alone: the VF is somebody else's, or the settings went with an earlier boot.
  * What is free then is logged. */
 gboolean
 bal_vf_service_set_up (BalVfService *self, const char *uuid, const char *port, GError **error);
@@ -90,6 +91,17 @@ gboolean bal_vf_service_mark_releasing (BalVfService *self,
                                         const char *uuid,
                                         const char *port,
                                         GError **error);
+
+/* What an earlier run of the domain has left, of which nobody heard that it had ended, is marked so
+ * unless @requests (of BalVfRequest) ask for it again just so. */
+gboolean bal_vf_service_release_others (BalVfService *self,
+                                        const char *uuid,
+                                        const GArray *requests,
+                                        GError **error);
+
+/* Frees what is being released of a domain that does not run, for which it waits a little and lets
+ * the lock go meanwhile. Behind it the ports that are still being released say why. */
+void bal_vf_service_await_releases (BalVfService *self, const char *uuid);
 
 /* NULL: there is none. */
 const BalVfEntry *bal_vf_service_find (BalVfService *self, const char *uuid, const char *port);

@@ -30,9 +30,50 @@ others_have (const GPtrArray *domains, const BalVfEntry *entry)
   return FALSE;
 }
 
-/* The ledger's end of it comes last: cut off before that, all of it is done once more. Its last two
- * lines are one after the other, because a releasing port's VF would be taken from the guest by a
- * ballastd that came back. */
+static gboolean
+look_for_job (const BalVfLibvirt *libvirt, const char *uuid, BalVfStanding *out, GError **error)
+{
+  if (!libvirt->look (libvirt->data, uuid, out, error))
+    return FALSE;
+  if (!out->is_busy)
+    return TRUE;
+  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+               "Domain %s is held by a migration or another job; its ports were left as they are",
+               uuid);
+  return FALSE;
+}
+
+/* Whether it stands as it did when its port was taken out of the live metadata. */
+static gboolean
+look_again (const BalVfLibvirt *libvirt, const char *uuid, GError **error)
+{
+  BalVfStanding standing;
+
+  if (!look_for_job (libvirt, uuid, &standing, error))
+    return FALSE;
+  if (standing.is_active)
+    return TRUE;
+  g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
+               "Domain %s has ended meanwhile; its ports were left as they are", uuid);
+  return FALSE;
+}
+
+/* A releasing port's VF would be taken from the guest by a ballastd that came back: so what is not
+ * being released already is removed as an attached one, by one line of the ledger. */
+static gboolean
+forget_attached (BalVfService *self, const BalVfRequest *request, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  const BalVfEntry *entry = bal_vf_service_find (self, request->uuid, request->port);
+
+  return (entry == NULL || entry->state == BAL_VF_RELEASING
+          || bal_vf_service_put_state (self, entry, BAL_VF_ATTACHED, NULL, error))
+         && bal_vf_ledger_remove (self->ledger, request->uuid, request->port, error);
+}
+
+/* The ledger's end of it comes last: cut off before that, all of it is done once more. A migration
+ * that has begun meanwhile took metadata along that does not ask for the port: what another job
+ * lets be mended is, and the VF stays Ballast's. */
 static gboolean
 hand_over (BalVfService *self, const BalVfLibvirt *libvirt, const BalVfEntry *entry, GError **error)
 {
@@ -40,9 +81,10 @@ hand_over (BalVfService *self, const BalVfLibvirt *libvirt, const BalVfEntry *en
 
   if (!bal_vf_service_forget_live (libvirt, request, error))
     return FALSE;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  BalVfHost host = bal_vf_service_host (self);
-  return bal_vf_port_drop (&host, request->uuid, request->port, error);
+  if (look_again (libvirt, request->uuid, error))
+    return forget_attached (self, request, error);
+  bal_vf_metadata_add (libvirt, request, BAL_VF_LIVE, NULL);
+  return FALSE;
 }
 
 static gboolean
@@ -104,16 +146,8 @@ retire_domain (
   BalVfStanding standing;
   g_autoptr (GPtrArray) entries = NULL;
 
-  if (!libvirt->look (libvirt->data, uuid, &standing, error))
+  if (!look_for_job (libvirt, uuid, &standing, error))
     return FALSE;
-  if (standing.is_busy)
-    {
-      g_set_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT,
-                   "Domain %s is held by a migration or another job; its ports were left as they "
-                   "are",
-                   uuid);
-      return FALSE;
-    }
   entries = bal_vf_service_copy_all (self, uuid);
   for (guint i = 0; i < entries->len; i++)
     retire_port (self, libvirt, &standing, entries->pdata[i], work);

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 
 from . import image
-from .guest import GuestSpec
+from .guest_spec import GuestSpec
 from .image import (GUEST_SOURCES, TESTS, ImageError, build_guest_tool, cache_dir, cache_lock, kernel_package, slim_modules,
                     unpack_kernel)
 from .roots import mirror

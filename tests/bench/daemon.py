@@ -18,7 +18,7 @@ import uuid
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed  # noqa: E402
-from bed.guest import AGENT_CHANNEL  # noqa: E402
+from bed.guest_spec import AGENT_CHANNEL  # noqa: E402
 from bed.host import build_dir, wait_until  # noqa: E402
 
 PROGRAM = "ballast-hook-memory"

@@ -18,15 +18,15 @@ FOLDERS = ("run", "var/lib", "etc/ballast")
 
 
 class Host:
-    """Folders below `root`; the domains d1, which runs, and d2."""
+    """Folders below `root`; the running domains d1 and d2, or with `xml` others."""
 
-    def __init__(self, root):
+    def __init__(self, root, xml=None):
         self.root = root
         for folder in FOLDERS:
             (root / folder).mkdir(parents=True)
         domains = "".join(f"<domain type='test'><name>d{i}</name><uuid>{uuid(i)}</uuid><memory>65536</memory>"
                           "<os><type>hvm</type></os></domain>" for i in (1, 2))
-        (root / "node.xml").write_text(f"<node>{domains}</node>", encoding="ascii")
+        (root / "node.xml").write_text(f"<node>{xml or domains}</node>", encoding="ascii")
 
     def argv(self, program, *arguments):
         # /etc/ballast need not be there, and this machine's must not be touched.
@@ -133,6 +133,30 @@ def test_check_config_of_a_bad_file(host):
     assert done.returncode == USAGE and done.stderr== f"ballast: {VF_DEFAULT}: [vf] there is no such key: nonsense\n"
     assert json.loads(done.stdout) == {"files": [{"path": DEFAULT, "valid": True, "found": False},
                                                  {"path": VF_DEFAULT, "valid": False, "found": True}]}
+
+
+# --- advise ---
+
+def advise_balloon(root, name, balloon):
+    xml = (f"<domain type='test'><name>{name}</name><uuid>{uuid(1)}</uuid><memory>65536</memory>"
+           f"<os><type>hvm</type></os><devices>{balloon}</devices></domain>")
+    return shown_json(Host(root, xml).ask("advise", "--json", "--mechanisms", "balloon", uuid(1)))
+
+
+@pytest.mark.parametrize("stats", ["", "<stats period='0'/>", "<stats period='5'/>"])
+def test_advise_changes_nothing(tmp_path, stats):
+    """The test driver's domains tell their balloon's figures, and do not have themselves be polled for that."""
+    said = advise_balloon(tmp_path, "d1", f"<memballoon model='virtio'>{stats}</memballoon>")
+    assert (said["mechanisms"], said["advice"]) == (["balloon"], [])
+
+
+@pytest.mark.parametrize("name", ["d1", "-d1", "--live", "--domain=d 1", "$HOME"])
+def test_command_that_advise_prints(tmp_path, name):
+    advice, = advise_balloon(tmp_path, name, "<memballoon model='none'/>")["advice"]
+    done = subprocess.run(["sh", "-c", advice["command"]], capture_output=True, text=True, timeout=60, check=False,
+                          env={**ENVIRONMENT, "LIBVIRT_DEFAULT_URI": f"test://{tmp_path}/node.xml", "EDITOR": "true",
+                               "VISUAL": "true"})
+    assert (done.returncode, done.stderr) == (0, "") and f"Domain '{name}' XML" in done.stdout, done
 
 
 # --- restore, recover and status ---

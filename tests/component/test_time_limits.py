@@ -24,6 +24,10 @@ VF_SUCCESSOR_S = 5
 REQUEST_S = 5  # BAL_DAEMON_REQUEST_MS
 CONNECTIONS_MAX = 256
 
+# Each limit is proved by what does not end before it. How late it ends is the load's doing, as all cases go on at once.
+EARLY_S = 0.5
+LATE = 2
+
 XML = (b"<domain type='kvm'><name>vm1</name><uuid>6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e5f</uuid><metadata>"
        b"<vf:ports xmlns:vf='urn:x-ballast:vf:1'><vf:port id='net0' bandwidth='1Gbit'/></vf:ports></metadata></domain>")
 
@@ -85,6 +89,10 @@ class Case:
         return process.returncode, out, err.decode(), time.monotonic() - began
 
 
+def assert_lasted(limit_s, seconds):
+    assert limit_s - EARLY_S < seconds < limit_s * LATE
+
+
 def assert_one_sentence(program, err, *words):
     assert len(err.splitlines()) == 1 and err.startswith(f"{program}: "), err
     for word in words:
@@ -110,7 +118,7 @@ def memory_hook(case, start, has_endless_stdin):
                                             None if has_endless_stdin else b"x" * (1 << 20))
     assert (code, out) == (0, b"")
     assert_one_sentence(MEMORY, err, "in time", "the migration goes on")
-    assert MEMORY_HOOK_S - 0.5 < seconds < MEMORY_HOOK_S + 1.5
+    assert_lasted(MEMORY_HOOK_S, seconds)
 
 
 def vf_hook(case, start, has_endless_stdin):
@@ -119,7 +127,7 @@ def vf_hook(case, start, has_endless_stdin):
     code, out, err, seconds = case.run_hook(VF, ("vm1", "prepare", "begin", "-"), None if has_endless_stdin else XML)
     assert (code, out) == (1, b"")
     assert_one_sentence(VF, err, "in time")
-    assert VF_HOOK_S - 0.5 < seconds < VF_HOOK_S + 3
+    assert_lasted(VF_HOOK_S, seconds)
 
 
 def vf_hook_without_daemon(case):
@@ -127,9 +135,9 @@ def vf_hook_without_daemon(case):
     code, out, err, seconds = case.run_hook(VF, ("vm1", "prepare", "begin", "-"))
     assert (code, out) == (1, b"")
     assert_one_sentence(VF, err, "No ballastd runs")
-    assert VF_SUCCESSOR_S <= seconds < VF_SUCCESSOR_S + 2
+    assert_lasted(VF_SUCCESSOR_S, seconds)
     code, out, err, seconds = case.run_hook(VF, ("vm1", "release", "end", "-"))
-    assert (code, out) == (0, b"") and seconds < 2 and "No ballastd runs" in err
+    assert (code, out) == (0, b"") and seconds < VF_SUCCESSOR_S - EARLY_S and "No ballastd runs" in err
 
 
 def vf_hook_whose_daemon_hangs_up(case):
@@ -140,7 +148,8 @@ def vf_hook_whose_daemon_hangs_up(case):
 
     case.fake(script)
     code, out, err, seconds = case.run_hook(VF, ("vm1", "migrate", "begin", "-"))
-    assert (code, out) == (1, b"") and VF_SUCCESSOR_S <= seconds < VF_SUCCESSOR_S + 2
+    assert (code, out) == (1, b"")
+    assert_lasted(VF_SUCCESSOR_S, seconds)
     assert_one_sentence(VF, err, "without an answer")
     assert case.run_hook(VF, ("vm1", "release", "end", "-"))[:2] == (0, b"")
 
@@ -165,7 +174,7 @@ def half_a_request(case):
         slow.settimeout(20)
         for connection in (silent, stalled, slow):
             assert "did not come in whole" in read_reply(connection)["error"]["desc"]
-        assert REQUEST_S - 0.5 < time.monotonic() - began < REQUEST_S + 1.5
+        assert_lasted(REQUEST_S, time.monotonic() - began)
 
 
 def reply_that_nobody_takes(case):
@@ -176,7 +185,7 @@ def reply_that_nobody_takes(case):
         began = time.monotonic()
         assert connection.recv(1) == b"{"
         wait_for(lambda: daemon.descriptors() == descriptors, "the connection is given up")
-        assert REQUEST_S - 0.5 < time.monotonic() - began < REQUEST_S + 1.5
+        assert_lasted(REQUEST_S, time.monotonic() - began)
 
 
 def answer_later_than_a_request_may_be(case):
@@ -197,7 +206,7 @@ def silent_connections(case):
     silent = [daemon.connect() for _ in range(CONNECTIONS_MAX + 6)]
     began = time.monotonic()
     assert daemon.ask(STATUS)["return"]["parked"] == 0
-    assert REQUEST_S - 0.5 < time.monotonic() - began < REQUEST_S + 2
+    assert_lasted(REQUEST_S, time.monotonic() - began)
     for connection in silent:
         connection.close()
 

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ElementTree
 
 from agent_process import HostSide
 from bed.debian_guest import DebianImage
-from bed.guest import AGENT_CHANNEL, connect_unix
+from bed.guest import connect_unix
+from bed.guest_spec import AGENT_CHANNEL
 from bed.host import wait_until
 from support import agent_connected
 

@@ -135,14 +135,16 @@ test_cut_off_anywhere (TestRoot *root, gconstpointer data)
   g_autoptr (GPtrArray) stands = g_ptr_array_new_with_free_func (g_free);
   BalVfLedger *ledger = open_ledger (root);
 
-  for (guint step = 0; step < 5; step++)
+  for (guint step = 0; step < 7; step++)
     {
       if (step == 1 || step == 2)
         put (ledger, vf_entry (step, 500, 3, step));
       if (step == 3)
         put_state (ledger, 1, BAL_VF_RELEASING);
-      if (step == 4)
-        bal_vf_ledger_remove (ledger, vf_uuid (1), "net0", NULL);
+      if (step == 5)
+        put_state (ledger, 2, BAL_VF_ATTACHED);
+      if (step == 4 || step == 6)
+        g_assert_true (bal_vf_ledger_remove (ledger, vf_uuid (step == 4 ? 1 : 2), "net0", NULL));
       g_autofree char *text = test_root_get (root, FILE_PATH);
       gsize length = strlen (text);
       g_array_append_val (lengths, length);
@@ -165,7 +167,7 @@ test_cut_off_anywhere (TestRoot *root, gconstpointer data)
       again = open_ledger (root);
       g_assert_nonnull (find (again, 9));
     }
-  g_assert_cmpuint (step, ==, 4);
+  g_assert_cmpuint (step, ==, 6);
 }
 
 static void

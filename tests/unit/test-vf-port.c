@@ -264,10 +264,6 @@ test_taken (Case *self, gconstpointer data)
   vf_tree_pass_vf (&self->root, 3, 0, FALSE);
   g_clear_error (&error);
   g_assert_nonnull (make_settings (self, &error));
-  self->nic.n_sets = 0;
-  g_assert_true (bal_vf_port_drop (&self->host, vf_uuid (1), "net0", &error));
-  g_assert_cmpuint (self->nic.n_sets, ==, 0);
-  g_assert_null (entry_of (self));
 }
 
 /* It is written down once. */

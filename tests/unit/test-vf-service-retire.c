@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define VF_0 VF_SERVICE_VF_0
+#define LEDGER BAL_VF_LEDGER_FOLDER "/" BAL_VF_LEDGER_NAME
 #define PORT "<vf:port id='net0' bandwidth='300Mbit' pf='eth3'/>"
 
 /* What a call said. */
@@ -116,6 +117,48 @@ test_attached_unnoted (VfServiceCase *self, gconstpointer data)
   g_assert_true (vf_domains_has (self->domain, VF_0));
 }
 
+static void
+assert_kept_whenever_killed (VfServiceCase *self, const char *before, const char *after)
+{
+  g_assert_true (g_str_has_prefix (after, before));
+  for (const char *end = after + strlen (before);; end = strchr (end, '\n') + 1)
+    {
+      g_free (self->ledger);
+      self->ledger = g_strndup (after, (gsize)(end - after));
+      vf_service_revive (self);
+      vf_service_settle (self);
+      g_assert_true (vf_domains_has (self->domain, VF_0));
+      if (*end == '\0')
+        return;
+    }
+}
+
+/* Killed behind any line of the ledger, and followed by a ballastd: the guest keeps its VF. */
+static void
+test_killed_between_lines (void)
+{
+  static const BalVfState states[] = {BAL_VF_ATTACHED, BAL_VF_RESERVED, BAL_VF_FAILED};
+
+  for (guint i = 0; i < G_N_ELEMENTS (states); i++)
+    {
+      VfServiceCase one = {0};
+      g_auto (BalVfRequest) request = vf_service_request (1, 300);
+
+      vf_service_set_up (&one, NULL);
+      bal_vf_service_reserve (one.service, &request, FALSE, -1, NULL);
+      vf_domains_give (&one.domains, one.domain, VF_0, request.mac);
+      g_assert_true (
+        bal_vf_service_put_state (one.service, vf_service_entry (&one, 1), states[i], NULL, NULL));
+      g_autofree char *before = test_root_get (&one.root, LEDGER);
+      guint64 generation = vf_ledger_generation (&one.root);
+      assert_retired (&one, 1);
+      g_autofree char *after = test_root_get (&one.root, LEDGER);
+      g_assert_cmpuint (vf_ledger_generation (&one.root), ==, generation + (i == 0 ? 1 : 2));
+      assert_kept_whenever_killed (&one, before, after);
+      vf_service_tear_down (&one, NULL);
+    }
+}
+
 /* It runs, and got it never. */
 static void
 test_failed (VfServiceCase *self, gconstpointer data)
@@ -162,6 +205,47 @@ test_busy (VfServiceCase *self, gconstpointer data)
   vf_service_assert_attached (self);
   self->domain->is_busy = FALSE;
   assert_retired (self, 1);
+}
+
+/* A job that begins, or a domain that ends, when the live metadata has just been changed. */
+static void
+begin_job (gpointer data)
+{
+  VfServiceCase *self = data;
+
+  self->domain->is_busy = !vf_domains_asks (self->domain, BAL_VF_LIVE, "net0");
+}
+
+static void
+end_domain (gpointer data)
+{
+  VfServiceCase *self = data;
+
+  if (self->domain->is_active && !vf_domains_asks (self->domain, BAL_VF_LIVE, "net0"))
+    vf_domains_stop (&self->domains, self->domain);
+}
+
+static void
+test_busy_meanwhile (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_must_allocate (self, FALSE);
+  self->domains.on_look = begin_job;
+  assert_left (self, "held by a migration");
+  self->domains.on_look = NULL;
+  self->domain->is_busy = FALSE;
+  vf_service_assert_attached (self);
+  assert_retired (self, 1);
+}
+
+static void
+test_ended_meanwhile (VfServiceCase *self, gconstpointer data)
+{
+  vf_service_must_allocate (self, FALSE);
+  self->domains.on_look = end_domain;
+  assert_left (self, "has ended meanwhile");
+  g_assert_cmpint (vf_service_state (self), ==, BAL_VF_ATTACHED);
+  assert_retired (self, 0);
+  vf_service_assert_nothing (self);
 }
 
 /* The VF, of another domain by now: it is not touched. */
@@ -269,10 +353,13 @@ main (int argc, char **argv)
   VF_SERVICE_ADD ("/vf-service-retire/reserved", test_reserved);
   VF_SERVICE_ADD ("/vf-service-retire/attached", test_attached);
   VF_SERVICE_ADD ("/vf-service-retire/attached-unnoted", test_attached_unnoted);
+  g_test_add_func ("/vf-service-retire/killed-between-lines", test_killed_between_lines);
   VF_SERVICE_ADD ("/vf-service-retire/failed", test_failed);
   VF_SERVICE_ADD ("/vf-service-retire/ended", test_ended);
   VF_SERVICE_ADD ("/vf-service-retire/releasing", test_releasing);
   VF_SERVICE_ADD ("/vf-service-retire/busy", test_busy);
+  VF_SERVICE_ADD ("/vf-service-retire/busy-meanwhile", test_busy_meanwhile);
+  VF_SERVICE_ADD ("/vf-service-retire/ended-meanwhile", test_ended_meanwhile);
   VF_SERVICE_ADD ("/vf-service-retire/taken", test_taken);
   VF_SERVICE_ADD ("/vf-service-retire/used", test_used);
   VF_SERVICE_ADD ("/vf-service-retire/earlier-boot", test_earlier_boot);

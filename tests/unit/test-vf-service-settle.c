@@ -339,53 +339,6 @@ test_slow_guest (VfServiceCase *self, gconstpointer data)
   g_assert_true (vf_service_is_clean (self));
 }
 
-/* --- several at once --- */
-
-typedef struct
-{
-  VfServiceCase *test;
-  guint domain;
-} Worker;
-
-static gpointer
-work (gpointer data)
-{
-  Worker *self = data;
-  BalVfService *service = self->test->service;
-  const char *ports = "<vf:port id='net0' bandwidth='200Mbit' pf='eth3'/>";
-  g_autofree char *uuid = g_strdup_printf ("6d1f0c2a-0f9e-4b0e-9c55-%012x", self->domain);
-  g_autofree char *xml =
-    g_strdup_printf ("<domain><uuid>%s</uuid><metadata><vf:ports xmlns:vf='urn:x-ballast:vf:1'>%s"
-                     "</vf:ports></metadata></domain>",
-                     uuid, ports);
-
-  for (guint i = 0; i < 40; i++)
-    {
-      bal_vf_service_prepare (service, xml, NULL);
-      bal_vf_service_settle (service, i % 2 == 0 ? NULL : uuid);
-      bal_vf_service_end (service, uuid);
-    }
-  return NULL;
-}
-
-static void
-test_threads (VfServiceCase *self, gconstpointer data)
-{
-  GThread *threads[6];
-  Worker workers[G_N_ELEMENTS (threads)];
-
-  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
-    {
-      workers[i] = (Worker){self, 10 + i};
-      threads[i] = g_thread_new ("work", work, &workers[i]);
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
-    g_thread_join (threads[i]);
-  g_assert_true (bal_vf_service_is_idle (self->service));
-  g_assert_true (vf_service_is_clean (self));
-  g_assert_cmpuint (g_hash_table_size (self->service->claims), ==, 0);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -403,6 +356,5 @@ main (int argc, char **argv)
   VF_SERVICE_ADD ("/vf-service-settle/claimed", test_claimed);
   VF_SERVICE_ADD ("/vf-service-settle/one-domain", test_one_domain);
   VF_SERVICE_ADD ("/vf-service-settle/slow-guest", test_slow_guest);
-  VF_SERVICE_ADD ("/vf-service-settle/threads", test_threads);
   return g_test_run ();
 }

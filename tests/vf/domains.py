@@ -4,7 +4,7 @@
 import os
 import uuid
 
-from bed.guest import AGENT_CHANNEL, TEST_CHANNEL
+from bed.guest_spec import AGENT_CHANNEL, TEST_CHANNEL
 
 VF_NAMESPACE = "urn:x-ballast:vf:1"
 
