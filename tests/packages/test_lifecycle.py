@@ -139,7 +139,7 @@ def test_install(vm, web, installed):
     assert vm.domain_pid("web") == web
     assert vm.run(["systemctl", "is-system-running"], check=False).stdout == "running\n"
     wait_until(lambda: "urn:x-ballast:window:1" in vm.tags("web"), 30, "ballastd marks the domain")
-    assert vm.warnings() == ""
+    assert vm.warnings() == []
 
 
 def test_exposure(vm, installed):
@@ -160,7 +160,7 @@ def test_a_vf_by_the_hook_and_netlink(vm, working):
     shown = vm.run(["ip", "link", "show", "dev", working["pf"]]).stdout
     (vf,) = re.findall(rf"vf {working['vf']} .*", shown)
     assert working["mac"] in vf and f"max_tx_rate {RATE_MBPS}Mbps" in vf
-    assert vm.warnings() == ""
+    assert vm.warnings() == []
 
 
 def test_ballastd_releases_within_its_unit(vm, web, working):
@@ -177,7 +177,7 @@ def test_ballastd_releases_within_its_unit(vm, web, working):
         assert vm.held_bytes("web") >= seen["released-bytes"] > 100 * MIB
     wait_until(lambda: vm.state("web") == "idle", 30, "ballastd has given it back")
     check_unharmed(vm, web)
-    assert vm.warnings() == ""
+    assert vm.warnings() == []
 
 
 def test_upgrade(vm, web, working, released, upgraded):
@@ -192,7 +192,7 @@ def test_upgrade(vm, web, working, released, upgraded):
     assert vm.journal_files() != []
     assert vm.ports()[domain_uuid("vf1"), "net0"] == working
     assert "numvfs=3" in vm.read(VF_CONFIG)
-    assert vm.warnings() == ""
+    assert vm.warnings() == []
 
     vm.ballast("restore", "web")
     check_unharmed(vm, web)
