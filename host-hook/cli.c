@@ -4,8 +4,12 @@
 #include <unistd.h>
 
 #include "host-hook/connection.h"
+#include "host-hook/daemon-client.h"
 #include "host-hook/failure.h"
+#include "host-hook/file-io.h"
 #include "host-hook/journal.h"
+
+#define DAEMON_TIMEOUT_US (2 * G_USEC_PER_SEC)
 
 void
 bal_cli_clear (BalCli *self)
@@ -235,11 +239,74 @@ bal_cli_lock_domain (BalCli *self,
   return bal_domain_lock_take (self->job.root, uuid, self->cancel, error);
 }
 
+JsonNode *
+bal_cli_ask_daemon (const char *name, GError **error)
+{
+  gint64 end_us = g_get_monotonic_time () + DAEMON_TIMEOUT_US;
+  g_autoptr (GBytes) request = bal_daemon_build_status (name, error);
+  BAL_AUTO_FD fd = request ? bal_daemon_client_connect ("", end_us, error) : -1;
+
+  return fd >= 0 ? bal_daemon_client_exchange (fd, request, end_us, error) : NULL;
+}
+
+static gboolean
+journal_knows (const GPtrArray *items, const char *name)
+{
+  for (guint i = 0; i < items->len; i++)
+    if (bal_journal_item_matches (g_ptr_array_index (items, i), name))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+has_elements (JsonObject *object, const char *member)
+{
+  JsonNode *node = json_object_get_member (object, member);
+
+  return node && JSON_NODE_HOLDS_ARRAY (node)
+         && json_array_get_length (json_node_get_array (node)) > 0;
+}
+
+static gboolean
+daemon_knows (const char *name)
+{
+  g_autoptr (JsonNode) answer = bal_cli_ask_daemon (name, NULL);
+  JsonObject *object = answer ? json_node_get_object (answer) : NULL;
+
+  return object && (has_elements (object, "domains") || has_elements (object, "migrations"));
+}
+
+/* *@name becomes the UUID of a domain that libvirt knows. One that is not here any more may have
+ * left something behind all the same. */
+static gboolean
+resolve (BalCli *self, const GPtrArray *items, char **name, GError **error)
+{
+  g_autofree char *given = g_steal_pointer (name);
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (virDomain) domain = bal_domain_find (self->connection, given, &failure);
+  char uuid[VIR_UUID_STRING_BUFLEN];
+
+  if (domain && virDomainGetUUIDString (domain, uuid) == 0)
+    *name = g_strdup (uuid);
+  else if (journal_knows (items, given) || daemon_knows (given))
+    *name = g_steal_pointer (&given);
+  else if (failure)
+    g_propagate_error (error, g_steal_pointer (&failure));
+  else
+    bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
+  return *name != NULL;
+}
+
 GPtrArray *
 bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error)
 {
+  g_autoptr (GPtrArray) items = NULL;
+
   if (!parse_domain (self, usage, words, name ? DOMAINS_NONE_OR_ONE : DOMAINS_NONE, name, error)
       || !bal_cli_open (self, FALSE, error) || !require_local (self, error))
     return NULL;
-  return bal_journal_list (self->job.root, NULL, error);
+  items = bal_journal_list (self->job.root, NULL, error);
+  if (!items || (name && *name && !resolve (self, items, name, error)))
+    return NULL;
+  return g_steal_pointer (&items);
 }

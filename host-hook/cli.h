@@ -44,6 +44,9 @@ typedef struct
   BalReport *report;
   virConnectPtr connection;
   BalJob job;
+
+  /* An array that bal_cli_recover() tells of each domain in, lent; NULL: it tells a person. */
+  JsonBuilder *recovered;
 } BalCli;
 
 void bal_cli_clear (BalCli *self);
@@ -66,8 +69,9 @@ gboolean bal_cli_parse (BalCli *self,
                         char ***arguments,
                         GError **error);
 
-/* Loads the configuration where the command knows one, makes the report and connects to libvirt. Signals end the process from
- * here on, until a command arms the cancel. @progress: show a moving line also without a terminal.
+/* Loads the configuration where the command knows one, makes the report and connects to libvirt.
+ * Signals end the process from here on, until a command arms the cancel. @progress: show a moving
+ * line also without a terminal.
  */
 gboolean bal_cli_open (BalCli *self, gboolean progress, GError **error);
 
@@ -92,9 +96,14 @@ BalDomainLock *bal_cli_lock_domain (BalCli *self,
                                     char uuid[static VIR_UUID_STRING_BUFLEN],
                                     GError **error);
 
+/* What ballastd answers about the domain @name (NULL: about all), or NULL; in two seconds.
+ * BAL_DAEMON_ERROR_ABSENT is no failure: `ballast` does without. */
+JsonNode *bal_cli_ask_daemon (const char *name, GError **error);
+
 /* Parses the words of a command that takes one domain or none, opens this host's libvirt, and lists
- * the whole journal (see bal_journal_list()). *@name is the domain that was named, or NULL; when
- * @name is NULL the command takes none. */
+ * the whole journal (see bal_journal_list()). *@name is the domain that was named, or NULL: the
+ * UUID of one that libvirt knows, else as it was given when the journal or ballastd knows it, else
+ * an error. When @name is NULL the command takes none. */
 GPtrArray *
 bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error);
 

@@ -34,7 +34,7 @@ static const Command commands[] = {
    "say whether the configuration is valid"},
   {"vf", bal_cmd_vf, BAL_CLI_CONNECT | BAL_CLI_JSON,
    "hand out virtual functions of this host's NICs by bandwidth"},
-  {"retire", bal_cmd_retire, USUAL,
+  {"retire", bal_cmd_retire, BAL_CLI_CONNECT,
    "give all back and take all marks off, before Ballast is removed"},
 };
 

@@ -3,13 +3,16 @@
 command, and /run, /var/lib and /etc are folders of the test's. With real domains it is tested by
 tests/integration/test_cli.py."""
 
+import fcntl
+import json
 import subprocess
+import time
 
 import pytest
-from daemon_peer import build_path
+from daemon_peer import build_path, read_request
 from hooks import ENVIRONMENT
 
-USAGE, NOT_FOUND = 2, 3
+USAGE, NOT_FOUND, NOT_RESTORED = 2, 3, 5
 FOLDERS = ("run", "var/lib", "etc/ballast")
 
 
@@ -89,3 +92,179 @@ def test_option_before_the_command_and_behind_it(host):
         assert (done.returncode, done.stdout) == (0, "Nothing is left to recover.\n"), done
     # It has no use for the configuration.
     assert host.ask("status").stdout == "Nothing is released.\n"
+
+
+# --- check-config ---
+
+DEFAULT, VF_DEFAULT = "/etc/ballast/ballast.conf", "/etc/ballast/vf.conf"
+
+
+def shown_json(done):
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return json.loads(done.stdout)
+
+
+def test_check_config_of_default_files(host):
+    said = "{}: not there, the defaults hold\n"
+    assert host.ballast("check-config").stdout == said.format(DEFAULT) + said.format(VF_DEFAULT)
+    assert shown_json(host.ballast("check-config", "--json")) == {"files": [
+        {"path": path, "valid": True, "found": False} for path in (DEFAULT, VF_DEFAULT)]}
+    (host.root / VF_DEFAULT[1:]).write_text("", encoding="ascii")
+    assert host.ballast("check-config").stdout == said.format(DEFAULT) + f"{VF_DEFAULT}: OK\n"
+    assert [file["found"] for file in shown_json(host.ballast("check-config", "--json"))["files"]] == [False, True]
+
+
+def test_check_config_of_named_files(host):
+    assert host.ballast("check-config", "/dev/null").stdout == "/dev/null: OK\n"
+    assert shown_json(host.ballast("--json", "check-config", "--vf-config", "/dev/null")) == {"files": [
+        {"path": "/dev/null", "valid": True, "found": True}]}
+    for arguments in ("check-config", "/nonexistent"), ("check-config", "--vf-config", "/nonexistent"):
+        check_refused(host.ballast(*arguments), USAGE, "/nonexistent")
+
+
+def test_check_config_of_a_bad_file(host):
+    """It is told as well, beside the sentence."""
+    (host.root / VF_DEFAULT[1:]).write_text("[vf]\nnonsense=1\n", encoding="ascii")
+    done = host.ballast("check-config", "--json")
+    assert done.returncode == USAGE and done.stderr== f"ballast: {VF_DEFAULT}: [vf] there is no such key: nonsense\n"
+    assert json.loads(done.stdout) == {"files": [{"path": DEFAULT, "valid": True, "found": False},
+                                                 {"path": VF_DEFAULT, "valid": False, "found": True}]}
+
+
+# --- restore, recover and status ---
+
+GONE = 9
+
+
+def entry(domain, **changes):
+    """A journal entry of `ballast release`, of a hold, made an hour ago."""
+    return {"version": 1, "uuid": uuid(domain), "incarnation": "1-1", "migration-id": f"m{domain}", "boot-id": uuid(0),
+            "created-us": time.time_ns() // 1000 - 3600 * 10**6, "domain-name": f"d{domain}", "source-uri": "test:///d",
+            "owner": "1-1", "stage": "released", "virtio-mem": [],
+            "hold": {"token": "t", "bytes": 1 << 20}, **changes}
+
+
+def balloon(domain, **changes):
+    return entry(domain, hold=None, balloon={"original-kib": 65536, "set-kib": 32768}, **changes)
+
+
+def young(domain):
+    return entry(domain, **{"created-us": time.time_ns() // 1000 - 10**6})
+
+
+def put(host, *entries):
+    folder = host.root / "var/lib/ballast/journal"
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in entries:
+        name = f"{each['uuid']}.{each['incarnation']}.{each['migration-id']}.json"
+        members = {key: value for key, value in each.items() if value is not None}
+        (folder / name).write_text(json.dumps(members), encoding="ascii")
+    return folder
+
+
+def lock(host, domain):
+    """As a process that is at work on the domain."""
+    path = host.root / "run/ballast/locks" / uuid(domain)
+    path.parent.mkdir(parents=True)
+    stream = path.open("wb")
+    fcntl.lockf(stream, fcntl.LOCK_EX, 1)
+    return stream
+
+
+def test_restore_of_what_was_not_released(host):
+    assert host.ask("restore", "d1").stdout == 'Nothing of domain "d1" was released.\n'
+    assert shown_json(host.ask("restore", "d1", "--json")) == {"domain": "d1", "uuid": uuid(1), "restored": False}
+    check_refused(host.ask("restore", "nobody", "--json"), NOT_FOUND, '"nobody"')
+
+
+def test_recover_with_nothing_to_do(host):
+    assert host.ask("recover").stdout == "Nothing is left to recover.\n"
+    assert shown_json(host.ask("--json", "recover")) == {"domains": []}
+
+
+SETTLED = {
+    "whole": (entry(2), "Domain \"d2\" has taken its memory back by itself"),
+    "gone": (balloon(GONE), f"Domain \"d{GONE}\" does not run here any more; `ballast restore` gives its memory back "
+             "on the host where it runs"),
+}
+
+
+@pytest.mark.parametrize("outcome", SETTLED)
+def test_recover_settles(host, outcome):
+    released, sentence = SETTLED[outcome]
+    folder = put(host, released)
+    assert host.ask("recover").stdout == f"{sentence}.\n"
+    assert list(folder.iterdir()) == []
+    put(host, released)
+    assert shown_json(host.ask("recover", "--json")) == {"domains": [
+        {"domain": released["domain-name"], "uuid": released["uuid"], "outcome": outcome, "sentence": sentence}]}
+    assert list(folder.iterdir()) == []
+
+
+def test_recover_leaves_what_others_come_for(host):
+    folder = put(host, young(1), entry(2))
+    with lock(host, 2):
+        said = shown_json(host.ask("recover", "--json"))["domains"]
+        assert {(each["uuid"], each["outcome"]) for each in said} == {(uuid(1), "left"), (uuid(2), "busy")}
+        lines = host.ask("recover").stdout.splitlines()
+        assert sorted(lines) == sorted(f"{each['sentence']}." for each in said)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_recover_that_fails(host):
+    """Of the test driver's domains nobody can tell whether a job holds them. The others are settled all the same."""
+    put(host, balloon(1), entry(2))
+    (put(host) / f"{uuid(3)}.1-1.m3.json").write_text("nonsense", encoding="ascii")
+    done = host.ask("recover", "--json")
+    assert done.returncode == NOT_RESTORED
+    said = {each["uuid"]: each for each in json.loads(done.stdout)["domains"]}
+    outcomes = {key: each["outcome"] for key, each in said.items()}
+    assert outcomes == {uuid(1): "failed", uuid(2): "whole", uuid(3): "failed"}
+    assert (said[uuid(1)]["domain"], said[uuid(3)]["domain"]) == ("d1", None)
+    assert "libvirt does not answer" in said[uuid(1)]["sentence"]
+    for each in uuid(1), uuid(3):
+        assert said[each]["sentence"] in done.stderr
+    assert host.ask("recover").stdout == ""
+
+
+@pytest.mark.parametrize("command", ["status", "recover"])
+def test_domain_that_nobody_knows(host, command):
+    put(host, balloon(GONE))
+    (put(host) / f"{uuid(3)}.1-1.m3.json").write_text("nonsense", encoding="ascii")
+    for name in "nobody", "99", uuid(4), uuid(3)[:8], "":
+        check_refused(host.ask(command, name), NOT_FOUND, f'"{name}"', "nothing was touched")
+        check_refused(host.ask(command, name, "--json"), NOT_FOUND, f'"{name}"')
+
+
+def test_domain_by_name_id_and_uuid(host):
+    """Also one that is in the journal alone, and one of which the file cannot be read."""
+    put(host, balloon(1), balloon(GONE))
+    (put(host) / f"{uuid(3)}.1-1.m3.json").write_text("nonsense", encoding="ascii")
+    for name in "d1", "1", uuid(1), uuid(1).upper():
+        assert [each["domain"] for each in shown_json(host.ask("status", name, "--json"))["released"]] == ["d1"]
+    assert host.ask("status", "d2").stdout == "Nothing is released.\n"
+    assert host.ask("recover", "d2").stdout == "Nothing is left to recover.\n"
+    for name in f"d{GONE}", uuid(GONE):
+        assert [each["uuid"] for each in shown_json(host.ask("status", name, "--json"))["released"]] == [uuid(GONE)]
+    for command in "status", "recover":
+        line, = host.ask(command, uuid(3)).stderr.splitlines()
+        assert f"/var/lib/ballast/journal/{uuid(3)}.1-1.m3.json cannot be used" in line
+        assert line.endswith("; look at the domain's sizes (`virsh dumpxml`), then remove the file")
+    assert shown_json(host.ask("recover", f"d{GONE}", "--json"))["domains"][0]["outcome"] == "gone"
+
+
+def test_domain_that_ballastd_alone_knows(host, fake):
+    known = {"libvirt": True, "domains": [], "domains-left-out": 0,
+             "migrations": [{"domain": "d8", "uuid": uuid(8), "outcome": "left", "began-us": 1, "ended-us": 2}]}
+
+    def script(connection):
+        request, _ = read_request(connection)
+        answer = known if request["arguments"]["domain"] == "d8" else {**known, "migrations": []}
+        connection.sendall(json.dumps({"return": answer}).encode() + b"\n")
+        connection.close()
+
+    fake(script)
+    assert " d8 " in host.ask("status", "d8").stdout
+    assert host.ask("recover", "d8").stdout == "Nothing is left to recover.\n"
+    for command in "status", "recover":
+        check_refused(host.ask(command, "d7"), NOT_FOUND, '"d7"')

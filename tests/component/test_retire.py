@@ -26,11 +26,15 @@ def ledger(vf_host, tmp_path):
     return tmp_path / LEDGER
 
 
-def retire(root, domains=""):
+def retire(root, domains="", config=""):
+    folder = root / "etc" / "ballast"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ballast.conf").write_text(config, encoding="ascii")
     node = root / "node.xml"
     node.write_text(f"<node>{domains}</node>", encoding="ascii")
     argv = ["unshare", "-m", "--propagation", "private", "sh", "-c",
             'mount --bind "$0/run" /run && mount --bind "$0/var/lib" /var/lib && mount -t tmpfs none /sys && '
+            'mount -t overlay -o "lowerdir=$0/etc:/etc" none /etc && '
             'mkdir -p /sys/bus/pci/devices && exec "$@"', str(root)]
     return subprocess.run([*argv, build_path("host-hook", "ballast"), "-c", f"test://{node}", "retire"],
                           capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT, cwd="/")
@@ -54,6 +58,12 @@ def test_ports_of_no_running_domain_are_freed(ledger, tmp_path):
         done = retire(tmp_path)
         assert (done.returncode, done.stdout) == (0, "Nothing of Ballast is left in this host's domains.\n"), done.stderr
         assert ports(ledger) == set()
+
+
+def test_configuration_that_is_not_valid(ledger, tmp_path):
+    """Which may be why Ballast is removed."""
+    assert retire(tmp_path, config="[ballast]\nno-such-key=1\n").returncode == 0
+    assert ports(ledger) == set()
 
 
 def test_busy_domain_is_left(ledger, tmp_path):

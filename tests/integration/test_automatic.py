@@ -262,6 +262,7 @@ def test_what_was_released_by_hand_lasts(bed, dirty, daemons):
         while time.monotonic() < until:
             assert held_bytes(guest) == held
             time.sleep(0.5)
+        assert domain_state(bed.src, guest) == "released"
         guest.host.virsh("domjobabort", guest.name)
         assert running.finish()[0] != 0
     wait_until(lambda: domain_state(bed.src, guest) == "idle", 20, "ballastd has done with the migration")

@@ -16,7 +16,7 @@ from bed import GuestSpec
 from bed.host import ballast_program
 
 from failures import FREED_MIB, free_garbage
-from support import MIB, Memory, check_whole, held_bytes
+from support import MIB, Memory, check_whole, held_bytes, journal_files
 
 COMMANDS = ("migrate", "ranges", "plan", "advise", "release", "restore", "status", "recover", "check-config", "vf",
             "retire")
@@ -65,7 +65,7 @@ def check_nothing_changed(bed, guest):
     assert guest.state() == "running"
     assert definition(bed.src) == guest.xml_at_first
     assert held_bytes(guest) < MIB
-    assert bed.src.run(["find", "/var/lib/ballast/journal", "-type", "f"], check=False).stdout == ""
+    assert journal_files(bed.src) == []
     assert bed.dst.virsh("list", "--all", "--name").stdout.split() == []
 
 
@@ -147,7 +147,8 @@ def test_bad_configuration(bed, target, case):
 
 
 def test_check_config(bed, target):
-    assert bed.src.ballast("check-config").stdout == "/etc/ballast/ballast.conf: OK\n/etc/ballast/vf.conf: OK\n"
+    assert bed.src.ballast("check-config").stdout == "".join(
+        f"/etc/ballast/{name}.conf: not there, the defaults hold\n" for name in ("ballast", "vf"))
     bed.src.write("/tmp/good.conf", "[memory]\nmin-gain-mib=64\n")
     assert bed.src.ballast("check-config", "/tmp/good.conf").stdout == "/tmp/good.conf: OK\n"
     bed.src.write("/tmp/bad.conf", "[memory]\nmin-gain-mib=some\n")
@@ -267,12 +268,17 @@ def test_release_status_restore(bed, target, mechanism):
     assert shown[0]["released-bytes"] >= report["released-bytes"] - 2 * MIB
     assert shown[0]["owner-alive"] is False
     assert bed.src.ballast("status", guest.name).stdout.startswith(f"{guest.name}: released, up to ")
-    assert bed.src.ballast("status", "another").stdout == "Nothing is released.\n"
+    assert bed.src.ballast("status", "off").stdout == "Nothing is released.\n"
+    check_refused(bed.src.ballast("status", "another", check=False), NOT_FOUND, '"another"')
 
     again = bed.src.ballast("release", guest.name, check=False)
     check_refused(again, BUSY, "is released already", f"ballast restore {guest.name}")
     assert bed.src.ballast("recover").stdout == f'Domain "{guest.name}" was released for a migration and is left so.\n'
-    assert bed.src.ballast("restore", guest.name).stdout == f'Domain "{guest.name}" has its memory back.\n'
+    if mechanism == "hold":
+        assert bed.src.ballast("restore", guest.name).stdout == f'Domain "{guest.name}" has its memory back.\n'
+    else:
+        assert shown_json(bed.src, "restore", "--json", guest.name) == {
+            "domain": guest.name, "uuid": shown[0]["uuid"], "restored": True}
     check_whole(guest, before, FREED_MIB)
 
 
