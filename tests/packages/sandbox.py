@@ -2,9 +2,13 @@
 """Whether what a unit forbids is really forbidden: per directive what /proc shows of a process of it, and system calls tried
 in a copy of it."""
 
+import os
 import re
 
 from guests import property_of, write
+
+_DOCUMENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs",
+                         "security-of-the-units.md")
 
 _CAPABILITIES = {12: "CAP_NET_ADMIN", 14: "CAP_IPC_LOCK", 1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 8: "CAP_SETPCAP",
                  19: "CAP_SYS_PTRACE", 21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 34: "CAP_SYSLOG"}
@@ -14,6 +18,15 @@ def capabilities(mask):
     """Names of those in a mask of /proc/PID/status; a number for one that no unit of ours has."""
     bits = int(mask, 16)
     return {_CAPABILITIES.get(n, n) for n in range(64) if bits >> n & 1}
+
+
+def check_exposure(shown, unit):
+    """What `systemd-analyze security` has shown of a unit is not worse than its documentation says."""
+    overall = re.search(r"Overall exposure level for .*: ([\d.]+) \w+", shown)
+    print(overall[0])
+    with open(_DOCUMENT, encoding="utf-8") as stream:
+        documented = re.search(rf"{re.escape(unit)} ([\d.]+)[ ,]", stream.read())
+    assert float(overall[1]) <= float(documented[1]), shown
 
 
 def directives(unit_text):

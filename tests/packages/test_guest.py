@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The agent in a real Debian guest: installed from its package, started by udev, in its unit."""
 
-import re
-
 import pytest
 
 from agent_process import AgentError
 from bed.host import wait_until
 from guests import (CONFIG, UNIT, connect, is_active, journal, pids, plug_channel, process_status, property_of, restart,
                     start_debian, system_state, unplug_channel, wait_for_agent, write)
-from sandbox import FORBIDDEN, Process, capabilities, probe
+from sandbox import FORBIDDEN, Process, capabilities, check_exposure, probe
 from support import MIB
 
 # What ballast-agent(8) says that they keep.
 AGENT_CAPABILITIES = {"CAP_SYS_ADMIN", "CAP_IPC_LOCK", "CAP_SYS_RESOURCE"}
 HOLDER_CAPABILITIES = {"CAP_IPC_LOCK"}
-
-# `systemd-analyze security` of Debian 12; the higher, the more a unit may do.
-EXPOSURE_MAX = 10.0
 
 HELD_MIB = 200
 CGROUP = f"/system.slice/{UNIT}"
@@ -89,10 +84,7 @@ def test_devices(guest):
 
 
 def test_exposure(guest):
-    shown = guest.shell(f"systemd-analyze security --no-pager {UNIT}", check=False)
-    overall = re.search(r"Overall exposure level for .*: ([\d.]+) (\w+)", shown)
-    print(overall[0])
-    assert float(overall[1]) <= EXPOSURE_MAX, shown
+    check_exposure(guest.shell(f"systemd-analyze security --no-pager {UNIT}", check=False), UNIT)
 
 
 def test_ranges(guest, agent):
