@@ -69,5 +69,5 @@ class Rpm(Package):
         return set(output("rpm", "-qpc", self.path).split())
 
     def script(self, name):
-        """Text of a script."""
-        return output("rpm", "-qp", "--qf", f"%{{{name}}}", self.path)
+        """Text of a script, "" without it."""
+        return output("rpm", "-qp", "--qf", f"%|{name}?{{%{{{name}}}}}|", self.path)

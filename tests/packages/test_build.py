@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -33,6 +34,7 @@ FILES = {
     },
     "ballast-host": CONFIG["ballast-host"] | set(LINKS) | {
         "/usr/bin/ballast",
+        "/usr/lib/systemd/system-preset/50-ballast.preset",
         "/usr/lib/systemd/system/ballastd.service",
         "/usr/sbin/ballast-hook-memory",
         "/usr/sbin/ballast-hook-vf",
@@ -111,6 +113,22 @@ def test_no_breakpoints(packages):
                 assert b"BALLAST_BREAKPOINT" not in stream.read(), program
 
 
+def test_selinux_lets_the_daemons_leave_inits_domain(tmp_path):
+    """Both have NoNewPrivileges=yes. With headers as Fedora's, whose init_daemon_domain() says nothing of that."""
+    headers = tmp_path / "selinux"
+    shutil.copytree("/usr/share/selinux/devel", headers / "devel")
+    init = headers / "devel/include/system/init.if"
+    text, n = re.subn(r"^\s*allow init_t \$1:process2 .*\n", "", init.read_text(), flags=re.M)
+    assert n > 0
+    init.write_text(text)
+    module = tmp_path / "module"
+    shutil.copytree(os.path.join(PACKAGING, "rpm/selinux"), module)
+    subprocess.run(["make", "-C", module, f"SHAREDIR={headers}", "-f", headers / "devel/Makefile", "ballast.pp"], check=True)
+    allowed = output("/usr/libexec/selinux/hll/pp", str(module / "ballast.pp"))
+    for domain in ("ballastd_t", "ballast_agent_t"):
+        assert re.search(rf"^\(allow init_t {domain} \(process2 \(.*\bnnp_transition\b.*\)\)\)$", allowed, re.M), domain
+
+
 def source_files(tree, target):
     script = '. "$top/packaging/source.sh"; source_copy "$0"'
     subprocess.run(["sh", "-eu", "-c", script, str(target)], check=True, env={**os.environ, "top": str(tree)})
@@ -138,12 +156,14 @@ COMPLETIONS = [
     (["vf", "allocate", "--b"], {"--bandwidth="}),
     (["vf", "allocate", "--domain", ""], {"web1", "db1"}),
     (["--page-cache", ""], {"keep", "trim", "drop"}),
+    (["--page-cache", "d"], {"drop"}),
 ]
 COMPLETE = """\
 . /usr/share/bash-completion/bash_completion
 . "$1/usr/share/bash-completion/completions/ballast"
 shift
-virsh () { [[ "$*" == *"list --name"* ]] && printf 'web1\\ndb1\\n'; }
+virsh () { [[ "$*" == *"list --name"* ]] && printf '%s\\n' "${DOMAINS[@]}"; }
+DOMAINS=(web1 db1 'a b' 'x$(touch pwned)' 'y`touch pwned`' 'z${HOME}')
 compopt () { :; }
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*"
 COMP_POINT=${#COMP_LINE}
@@ -153,9 +173,21 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 @pytest.mark.parametrize("words, offered", COMPLETIONS, ids=[" ".join(words) for words, _ in COMPLETIONS])
-def test_completion(packages, words, offered):
-    root = packages["ballast-host"].root
-    shown = output("bash", "-c", COMPLETE, "-", root, "ballast", *words,
-                   env={**os.environ, "PATH": f"{root}/usr/bin:{os.environ['PATH']}"}).split()
+def test_completion(packages, tmp_path, words, offered):
+    shown = complete(packages["ballast-host"].root, words, cwd=tmp_path)
     assert offered <= set(shown)
     assert all(word.startswith(words[-1]) for word in shown)
+
+
+def complete(root, words, **options):
+    return output("bash", "-c", COMPLETE, "-", root, "ballast", *words,
+                  env={**os.environ, "PATH": f"{root}/usr/bin:{os.environ['PATH']}"}, **options).splitlines()
+
+
+def test_a_domains_name_is_not_a_program(packages, tmp_path):
+    """Completed it stands on the command line as one word, and nothing in it was carried out."""
+    root = packages["ballast-host"].root
+    for domain in ("a b", "x$(touch pwned)", "y`touch pwned`", "z${HOME}"):
+        shown, = complete(root, ["status", domain[0]], cwd=tmp_path)
+        assert output("bash", "-c", f"printf %s {shown}", cwd=tmp_path) == domain
+    assert not any(tmp_path.iterdir())
