@@ -49,6 +49,14 @@ _CPU = "max,la57=off,phys-bits=35"
 _CMDLINE = ("console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off cryptomgr.notests panic=0 "
             "systemd.show_status=no")
 
+# What a failed test's report shows of it.
+_LOGS = {
+    "journal": "journalctl --no-pager --lines 40",
+    "ballastd's journal": "journalctl -b --no-pager --lines 40 -o short-monotonic -u ballastd",
+    "libvirtd's journal": "journalctl -b --no-pager --lines 30 -o short-monotonic -u libvirtd",
+    "libvirt's logs": "tail -v -n 15 /var/log/libvirt/*.log /var/log/libvirt/qemu/*.log",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Pf:
@@ -336,9 +344,10 @@ class HostVm(VmCommands):
         for name in sorted(os.listdir(self.shared)):
             if name.endswith(".console"):
                 found[name] = read_or_empty(os.path.join(self.shared, name))
-        show = "journalctl --no-pager --lines 60; tail -v -n 40 /var/log/libvirt/*.log /var/log/libvirt/qemu/*.log"
-        try:
-            found[f"logs in {self.name}"] = self.run(["sh", "-c", show], check=False, timeout=30).stdout
-        except (OSError, TimeoutError, subprocess.TimeoutExpired) as error:
-            found[f"logs in {self.name}"] = f"it does not answer: {error}"
+        for name, show in _LOGS.items():
+            try:
+                found[f"{name} in {self.name}"] = self.run(["sh", "-c", show], check=False, timeout=30).stdout
+            except (OSError, TimeoutError, subprocess.TimeoutExpired) as error:
+                found[f"{name} in {self.name}"] = f"it does not answer: {error}"
+                break
         return found
