@@ -17,7 +17,7 @@ AGENT_CAPABILITIES = {"CAP_SYS_ADMIN", "CAP_IPC_LOCK", "CAP_SYS_RESOURCE"}
 HOLDER_CAPABILITIES = {"CAP_IPC_LOCK"}
 
 # `systemd-analyze security` of Debian 12; the higher, the more a unit may do.
-EXPOSURE_MAX = 10.0
+EXPOSURE_MAX = 2.5
 
 HELD_MIB = 200
 CGROUP = f"/system.slice/{UNIT}"
