@@ -8,7 +8,9 @@
 /* Longer than a guest is waited for. */
 #define CLAIM_MS 60000u
 
-#define LINK_MS 5000u
+/* What links take to negotiate, behind a boot; with the wait for a ballastd, and for VFs that come
+ * back, it is less than libvirt's hook waits in all. */
+#define LINK_MS 10000u
 
 /* --- beginning and end --- */
 

@@ -105,6 +105,12 @@ def test_libraries(packages):
             assert set(needed) - {"libc"} <= LIBRARIES[program] and "libglib-2.0" in needed, program
 
 
+def test_folder_has_packages_and_their_sources_only(folder):
+    names = [name for name in os.listdir(folder) if not re.fullmatch(
+        r"ballast_[\d.]+(_amd64)?\.(dsc|tar\.xz|buildinfo|changes)|ballast-.*\.(deb|rpm)", name)]
+    assert names == []
+
+
 def test_no_breakpoints(packages):
     for name in FILES:
         package = packages[name]

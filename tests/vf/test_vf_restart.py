@@ -58,7 +58,7 @@ def test_two_domains_that_start_with_the_host_get_their_vfs(host):
     host.vm.run(["sync"])
     host.vm.reboot()
     for name in ("d1", "d2"):
-        host.wait_state("attached", name)
+        host.wait_state("attached", name, timeout=120)
     host.check()
     assert sorted(host.residual().values()) == [400, 400]
     assert "running" in host.vm.run(["systemctl", "is-system-running"], check=False).stdout
@@ -68,7 +68,7 @@ def test_two_domains_that_start_with_the_host_get_their_vfs(host):
     host.vm.run(["sync"])
     host.vm.reset()
     # The ledger says "attached" of before, until the domain is started.
-    wait_until(lambda: host.look().domains.get(domain_uuid("d2")), 60, "d2 has a VF")
+    wait_until(lambda: host.look().domains.get(domain_uuid("d2")), 120, "d2 has a VF")
     host.wait_state("attached", "d2")
     wait_until(lambda: host.state("d1") is None, 60, "d1's VF is free")
     host.check()
