@@ -66,6 +66,15 @@ class Machine(HostVm):
         wait_until(lambda: self.ports().get(key, {}).get("state") == "attached", 60, f"{name} has its VF")
         return self.ports()[key]
 
+    def ledger(self):
+        """(domain's UUID, port) of all that the ledger has, without a ballastd that tells."""
+        taken = set()
+        for line in self.read("/var/lib/ballast/vf/ledger").splitlines()[1:]:
+            record = json.loads(line)
+            port = record["put"]["request"] if "put" in record else record["remove"]
+            (taken.add if "put" in record else taken.remove)((port["domain"], port["port"]))
+        return taken
+
     def journal_files(self):
         """Of releases that are not given back."""
         return self.run(["find", "/var/lib/ballast/journal", "-type", "f"], check=False).stdout.split()
