@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Shell functions of build-deb and build-rpm; $top is the project's folder.
+# Shell functions of build-deb and build-rpm; $top is the project's folder. Where root builds in a user's tree git wants to
+# be told that this is meant.
 
 # meson's is the only version.
 source_version ()
@@ -11,7 +12,7 @@ source_version ()
 source_date ()
 {
   if [ -e "$top/.git" ]; then
-    git -C "$top" log -1 --format=%ct
+    git -C "$top" -c "safe.directory=$top" log -1 --format=%ct
   else
     find "$top" -type f -printf '%T@\n' | sort -n | tail -n 1 | cut -d. -f1
   fi
@@ -22,7 +23,7 @@ source_copy ()
 {
   mkdir "$1"
   if [ -e "$top/.git" ]; then
-    (cd "$top" && git ls-files -z --cached --others --exclude-standard --deduplicate \
+    (cd "$top" && git -c "safe.directory=$top" ls-files -z --cached --others --exclude-standard --deduplicate \
       | xargs -0 sh -c 'for path; do [ ! -e "$path" ] || printf "%s\0" "$path"; done' -) >"$1.list"
     tar -C "$top" --null --no-recursion -T "$1.list" -cf - | tar -C "$1" -xf -
   else
