@@ -305,7 +305,9 @@ bal_cmd_vf_print_list (BalCli *cli, JsonObject *list, GError **error)
   if (pfs)
     print_pfs (pfs);
   else
-    bal_say (stdout, "No NIC of this host has virtual functions.");
+    bal_say (stdout,
+             "No NIC of this host has virtual functions; numvfs in /etc/ballast/vf.conf makes "
+             "them.");
   if (ports->len > 0)
     {
       bal_cmd_vf_connect_for_names (cli);

@@ -3,6 +3,7 @@
 
 #include <libvirt/virterror.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host-hook/failure.h"
 
@@ -156,7 +157,8 @@ bal_domain_find (virConnectPtr connection, const char *name, GError **error)
     domain = virDomainLookupByName (connection, name);
   if (!domain)
     bal_failure_libvirt (error, BAL_EXIT_NOT_FOUND,
-                         "There is no domain \"%s\", nothing was touched", name);
+                         "There is no domain \"%s\"%s, nothing was touched", name,
+                         geteuid () == 0 ? "" : " for this user (run this as root)");
   return domain;
 }
 

@@ -4,6 +4,7 @@
 #include "host-hook/file-io.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define FILE_SUFFIX ".json"
 
@@ -201,7 +202,9 @@ bal_journal_list (const char *root, const char *uuid, GError **error)
     return g_steal_pointer (&items);
   if (folder == NULL)
     {
-      g_propagate_error (error, g_steal_pointer (&open_error));
+      g_set_error (error, open_error->domain, open_error->code,
+                   "The journal %s cannot be read%s: %s; nothing was touched", path,
+                   geteuid () == 0 ? "" : " (run this as root)", open_error->message);
       return NULL;
     }
   for (const char *name; (name = g_dir_read_name (folder)) != NULL;)

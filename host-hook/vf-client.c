@@ -26,7 +26,7 @@ bal_vf_client_call (const char *root, const BalVfCall *call, GError **error)
                  "%s to hand virtual functions out: start it (systemctl start ballastd); "
                  "nothing was changed",
                  failure->message);
-  else if (failure->domain == BAL_DAEMON_ERROR
+  else if (fd >= 0 && failure->domain == BAL_DAEMON_ERROR
            && !g_error_matches (failure, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_REFUSED))
     g_set_error (error, BAL_DAEMON_ERROR, failure->code,
                  "%s, and may go on with it: `ballast vf list` tells what came of it",

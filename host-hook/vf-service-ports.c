@@ -33,7 +33,7 @@ check_can_change (const BalVfStanding *standing,
                  "has no definition that could be changed (it is transient); nothing was changed");
   if (!standing->is_active && !in_config)
     return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
-                 "is off: only its definition can ask for a port; nothing was changed");
+                 "is off: only its definition can ask for a port (--config); nothing was changed");
   return TRUE;
 }
 

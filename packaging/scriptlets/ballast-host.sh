@@ -134,7 +134,7 @@ ballast_removing ()
   if setsid --wait timeout -k 10 600 ballast -c qemu:///system retire </dev/null; then
     return 0
   elif ballast_remembers; then
-    echo "ballast-host: what \"ballast retire\" names above is left as it is: with the package installed again," \
+    echo "ballast-host: what is still released is left as it is: with the package installed again," \
       "\"ballast retire\" puts it back." >&2
   else
     echo "ballast-host: \"ballast retire\" failed, but this host's journal and ledger know of nothing that is still" \

@@ -5,6 +5,8 @@ tests/integration/test_cli.py."""
 
 import fcntl
 import json
+import os
+import socket
 import subprocess
 import time
 
@@ -13,7 +15,7 @@ from agent_process import wait_for
 from daemon_peer import build_path, read_request
 from hooks import ENVIRONMENT
 
-USAGE, NOT_FOUND, NOT_RESTORED = 2, 3, 5
+FAILED, USAGE, NOT_FOUND, NOT_RESTORED = 1, 2, 3, 5
 FOLDERS = ("run", "var/lib", "etc/ballast")
 
 
@@ -39,6 +41,13 @@ class Host:
         return subprocess.run(self.argv("ballast", *arguments), capture_output=True, text=True, timeout=60, check=False,
                               env=ENVIRONMENT, cwd="/")
 
+    def unprivileged(self, *arguments):
+        """The same by who may not read or use what is somebody else's."""
+        argv = self.argv("ballast", *arguments)
+        program = argv.index(build_path("host-hook", "ballast"))
+        argv[program:program] = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT, cwd="/")
+
     def ask(self, *arguments):
         """The same of a command that asks libvirt."""
         return self.ballast("-c", f"test://{self.root}/node.xml", *arguments)
@@ -58,6 +67,30 @@ def check_refused(done, status, *words):
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("ballast: "), done.stderr
     for word in words:
         assert word in done.stderr
+
+
+# --- permissions ---
+
+NOBODY = 65534
+
+
+def test_socket_that_is_somebody_elses(host):
+    path = host.root / "run/ballast/ballastd.sock"
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0o600)
+        os.chown(path, NOBODY, NOBODY)
+        check_refused(host.unprivileged("vf", "list"), FAILED, "root's alone: run this as root, nothing was changed\n")
+
+
+def test_journal_that_is_somebody_elses(host):
+    journal = host.root / "var/lib/ballast/journal"
+    journal.mkdir(parents=True, mode=0o700)
+    os.chown(journal, NOBODY, NOBODY)
+    done = host.unprivileged("-c", "test:///default", "status")
+    check_refused(done, FAILED, "journal /var/lib/ballast/journal cannot be read", "nothing was touched")
 
 
 # --- options ---
