@@ -66,7 +66,7 @@ def migrate_cut_off(bed, guest, *options):
 
 def test_destination_out_of_reach(bed, dirty):
     guest, before = dirty("hold")
-    agent_config(guest, "[hold]\nlease-s=3\n")
+    agent_config(guest, "[hold]\nlease-s=6\n")
 
     report, lines = migrate_cut_off(bed, guest)
 
