@@ -10,8 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* Gives up privileges, serves @channel_path until SIGTERM or SIGINT (TRUE) or until the channel is
- * lost (FALSE). */
+/* Gives up privileges, serves @channel_path until SIGTERM or SIGINT, or until the channel is lost.
+ * FALSE when it could not begin to. */
 gboolean bal_agent_run (const char *channel_path, const BalAgentConfig *config, GError **error);
 
 G_END_DECLS

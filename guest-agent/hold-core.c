@@ -76,7 +76,7 @@ bal_hold_core_start (BalHoldCore *self, const char *token, guint64 bytes)
 void
 bal_hold_core_raise (BalHoldCore *self, guint64 bytes)
 {
-  self->target_bytes = MAX (bytes, self->held_bytes);
+  self->target_bytes = MAX (bytes, self->target_bytes);
   self->ordered_bytes = self->target_bytes;
   self->state = BAL_HOLD_GROWING;
   self->reason = BAL_HOLD_REASON_NONE;
@@ -91,7 +91,6 @@ bal_hold_core_report (BalHoldCore *self,
   if (self->state != BAL_HOLD_GROWING && self->state != BAL_HOLD_HELD)
     return;
   self->held_bytes = held_bytes;
-  self->target_bytes = MAX (self->target_bytes, held_bytes);
   self->reason = ordered_bytes == self->ordered_bytes ? reason : BAL_HOLD_REASON_NONE;
   self->state = self->reason == BAL_HOLD_REASON_NONE ? BAL_HOLD_GROWING : BAL_HOLD_HELD;
 }

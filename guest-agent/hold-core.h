@@ -36,7 +36,8 @@ gboolean bal_hold_core_admit (const BalHoldCore *self, const char *token, GError
 
 void bal_hold_core_start (BalHoldCore *self, const char *token, guint64 bytes);
 
-/* Sets a new target, never below what is held: a hold never shrinks. */
+/* Goes on, to @bytes where that is more than was asked for before: a repeated request, or one that
+ * comes late, takes nothing back. */
 void bal_hold_core_raise (BalHoldCore *self, guint64 bytes);
 
 /* The holder holds @held_bytes; @reason is NONE while it goes on growing. A report about an older

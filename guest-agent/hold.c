@@ -184,6 +184,8 @@ default_headroom (const BalHold *self, guint64 *out, GError **error)
 static gboolean
 start (BalHold *self, const BalHoldArguments *arguments, GError **error)
 {
+  guint64 deadline_ms = self->limits.deadline_max_ms;
+
   if (!check_settings (self, error) || !default_headroom (self, &self->own_headroom_bytes, error)
       || !bal_holder_spawn (self->root, &self->holder, error))
     return FALSE;
@@ -192,6 +194,9 @@ start (BalHold *self, const BalHoldArguments *arguments, GError **error)
   self->report_source_id = g_unix_fd_add (self->holder.socket_fd, G_IO_IN, on_report, self);
   self->exit_source_id =
     g_unix_fd_add_full (G_PRIORITY_HIGH, self->holder.pidfd, G_IO_IN, on_holder_end, self, NULL);
+  if (arguments->has_deadline)
+    deadline_ms = MIN (deadline_ms, arguments->deadline_ms);
+  arm_timer (self, &self->deadline, deadline_ms, on_deadline);
   g_message ("Holding up to %" G_GUINT64_FORMAT " MiB of free memory.", arguments->bytes >> 20);
   return TRUE;
 }
@@ -199,8 +204,6 @@ start (BalHold *self, const BalHoldArguments *arguments, GError **error)
 gboolean
 bal_hold_request (BalHold *self, const BalHoldArguments *arguments, GError **error)
 {
-  guint64 deadline_ms = self->limits.deadline_max_ms;
-
   if (!bal_hold_core_admit (&self->core, arguments->token, error))
     return FALSE;
   if (self->core.state == BAL_HOLD_IDLE && !start (self, arguments, error))
@@ -210,9 +213,6 @@ bal_hold_request (BalHold *self, const BalHoldArguments *arguments, GError **err
   self->order.headroom_bytes = self->own_headroom_bytes;
   if (arguments->has_headroom)
     self->order.headroom_bytes = MAX (self->own_headroom_bytes, arguments->headroom_bytes);
-  if (arguments->has_deadline)
-    deadline_ms = MIN (deadline_ms, arguments->deadline_ms);
-  arm_timer (self, &self->deadline, deadline_ms, on_deadline);
   arm_timer (self, &self->lease, self->limits.lease_ms, on_lease);
   if (bal_holder_order (&self->holder, &self->order))
     return TRUE;

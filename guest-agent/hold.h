@@ -29,9 +29,10 @@ BalHold *bal_hold_new (const char *root, const BalHoldLimits *limits);
 void bal_hold_free (BalHold *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalHold, bal_hold_free)
 
-/* Starts a hold or raises the one of the same token; returns at once. The target never falls below
- * what is held; headroom counts when it is more than the guest's own; the deadline begins anew, and
- * one beyond the maximum is cut to it. */
+/* Starts a hold or raises the one of the same token; returns at once. The target never falls;
+ * headroom counts when it is more than the guest's own; the deadline is that of the request which
+ * started the hold, cut to the maximum: however often a host asks, the guest has its memory back by
+ * then. */
 gboolean bal_hold_request (BalHold *self, const BalHoldArguments *arguments, GError **error);
 
 /* Begins to give all back. */

@@ -3,6 +3,8 @@
 #include "host-hook/exit-codes.h"
 #include "protocol/limits.h"
 
+#include <locale.h>
+
 #define DEFAULT_CHANNEL "/dev/virtio-ports/" BAL_CHANNEL_NAME
 
 typedef struct
@@ -30,9 +32,9 @@ parse_options (int argc, char **argv, Options *options, GError **error)
 
   g_option_context_set_summary (
     context, "Tells the host which memory of this guest is free and holds it for a migration.");
-  g_option_context_set_description (context,
-                                    "Exit codes: 0 stopped by a signal, 1 failed, 2 bad option or "
-                                    "config file.");
+  g_option_context_set_description (
+    context, "Exit codes: 0 stopped by a signal or the channel is gone, 1 failed, 2 bad option or "
+             "config file.");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, error))
     return FALSE;
@@ -78,7 +80,10 @@ int
 main (int argc, char **argv)
 {
   Options options = {0};
-  BalExitCode code = run (argc, argv, &options);
+  BalExitCode code;
+
+  setlocale (LC_ALL, "");
+  code = run (argc, argv, &options);
 
   g_free (options.channel);
   g_free (options.config);

@@ -11,10 +11,12 @@
 #include "host-hook/daemon.h"
 #include "host-hook/failure.h"
 #include "host-hook/report.h"
+#include "host-hook/vf-config.h"
 
 typedef struct
 {
   char *config_path;
+  char *vf_config_path;
   char *uri;
   gboolean version;
 } Options;
@@ -23,6 +25,7 @@ static void
 options_clear (Options *self)
 {
   g_free (self->config_path);
+  g_free (self->vf_config_path);
   g_free (self->uri);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
@@ -33,6 +36,8 @@ parse (Options *self, int argc, char **argv, GError **error)
   const GOptionEntry entries[] = {
     {"config", 0, 0, G_OPTION_ARG_FILENAME, &self->config_path,
      "Configuration (default " BAL_CONFIG_PATH ")", "FILE"},
+    {"vf-config", 0, 0, G_OPTION_ARG_FILENAME, &self->vf_config_path,
+     "Configuration of VFs (default " BAL_VF_CONFIG_PATH ")", "FILE"},
     {"connect", 'c', 0, G_OPTION_ARG_STRING, &self->uri, "This host's libvirt", "URI"},
     {"version", 0, 0, G_OPTION_ARG_NONE, &self->version, "Print the version", NULL},
     {0},
@@ -41,7 +46,7 @@ parse (Options *self, int argc, char **argv, GError **error)
 
   g_option_context_set_summary (
     context, "Releases free memory of the domains that libvirt migrates away from this host, and "
-             "gives it\nback where they arrive.");
+             "gives it\nback where they arrive. Hands out virtual functions of this host's NICs.");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, error))
     return FALSE;
@@ -96,6 +101,7 @@ on_reload (gpointer user_data)
   else
     bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "%s; the configuration stays as it was",
                     error->message);
+  bal_daemon_reload_vf (self->daemon);
   return G_SOURCE_CONTINUE;
 }
 
@@ -112,7 +118,8 @@ serve (const Options *options, GError **error)
   g_main_context_acquire (NULL);
   if (!config || !bal_connection_start_events (error))
     return FALSE;
-  self.daemon = bal_daemon_new ("", options->uri ? options->uri : "qemu:///system", config, error);
+  self.daemon = bal_daemon_new ("", options->uri ? options->uri : "qemu:///system", config,
+                                options->vf_config_path, error);
   if (!self.daemon)
     return FALSE;
   g_unix_signal_add (SIGTERM, on_end, &self);

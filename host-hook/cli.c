@@ -4,8 +4,12 @@
 #include <unistd.h>
 
 #include "host-hook/connection.h"
+#include "host-hook/daemon-client.h"
 #include "host-hook/failure.h"
+#include "host-hook/file-io.h"
 #include "host-hook/journal.h"
+
+#define DAEMON_TIMEOUT_US (2 * G_USEC_PER_SEC)
 
 void
 bal_cli_clear (BalCli *self)
@@ -21,39 +25,48 @@ bal_cli_clear (BalCli *self)
 }
 
 const GOptionEntry *
-bal_cli_entries (BalCli *self, GOptionEntry entries[static 6])
+bal_cli_entries (BalCli *self, guint options, GOptionEntry entries[static BAL_CLI_N_ENTRIES])
 {
-  entries[0] = (GOptionEntry){"connect",  'c',
-                              0,          G_OPTION_ARG_STRING,
-                              &self->uri, "The source's libvirt (default: libvirt's own)",
-                              "URI"};
-  entries[1] = (GOptionEntry){"config",
-                              0,
-                              0,
-                              G_OPTION_ARG_FILENAME,
-                              &self->config_path,
-                              "Configuration (default: " BAL_CONFIG_PATH ")",
-                              "FILE"};
-  entries[2] = (GOptionEntry){"mechanisms",
-                              0,
-                              0,
-                              G_OPTION_ARG_STRING,
-                              &self->mechanisms,
-                              "What may release memory, in order: virtio-mem,hold,balloon",
-                              "LIST"};
-  entries[3] = (GOptionEntry){"page-cache",
-                              0,
-                              0,
-                              G_OPTION_ARG_STRING,
-                              &self->page_cache,
-                              "What becomes of the guest's page cache: keep, trim or drop",
-                              "POLICY"};
-  entries[4] = (GOptionEntry){"json",      0,
-                              0,           G_OPTION_ARG_NONE,
-                              &self->json, "Print one JSON object on standard output",
-                              NULL};
-  entries[5] = (GOptionEntry){0};
+  const GOptionEntry all[] = {
+    {"connect", 'c', 0, G_OPTION_ARG_STRING, &self->uri,
+     "The source's libvirt (default: libvirt's own)", "URI"},
+    {"config", 0, 0, G_OPTION_ARG_FILENAME, &self->config_path,
+     "Configuration (default: " BAL_CONFIG_PATH ")", "FILE"},
+    {"mechanisms", 0, 0, G_OPTION_ARG_STRING, &self->mechanisms,
+     "What may release memory, in order: virtio-mem,hold,balloon", "LIST"},
+    {"page-cache", 0, 0, G_OPTION_ARG_STRING, &self->page_cache,
+     "What becomes of the guest's page cache: keep, trim or drop", "POLICY"},
+    {"json", 0, 0, G_OPTION_ARG_NONE, &self->json, "Print one JSON object on standard output",
+     NULL},
+  };
+  gsize n = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
+    if (options & 1u << i)
+      entries[n++] = all[i];
+  entries[n] = (GOptionEntry){0};
   return entries;
+}
+
+gboolean
+bal_cli_check_options (BalCli *self, const char *name, GError **error)
+{
+  GOptionEntry others[BAL_CLI_N_ENTRIES];
+
+  bal_cli_entries (self, BAL_CLI_ALL_OPTIONS & ~self->options, others);
+  for (const GOptionEntry *other = others; other->long_name; other++)
+    {
+      gboolean is_given = other->arg == G_OPTION_ARG_NONE ? *(gboolean *)other->arg_data
+                                                          : *(char **)other->arg_data != NULL;
+
+      if (!is_given)
+        continue;
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                   "Nothing was touched: \"ballast %s\" knows no option --%s", name,
+                   other->long_name);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 gboolean
@@ -68,11 +81,11 @@ bal_cli_parse (BalCli *self,
   g_autoptr (GOptionContext) context = g_option_context_new (usage_parts[0]);
   g_auto (GStrv) argv = g_strdupv (words);
   g_autofree char *program = g_strdup_printf ("ballast %s", words[0]);
-  GOptionEntry entries[6];
+  GOptionEntry entries[BAL_CLI_N_ENTRIES];
 
   if (group)
     g_option_context_set_main_group (context, group);
-  g_option_context_add_main_entries (context, bal_cli_entries (self, entries), NULL);
+  g_option_context_add_main_entries (context, bal_cli_entries (self, self->options, entries), NULL);
   g_set_prgname (program);
   g_option_context_set_summary (context, usage_parts[1]);
   if (!g_option_context_parse_strv (context, &argv, error))
@@ -143,12 +156,22 @@ override_policy (BalCli *self, GError **error)
   return FALSE;
 }
 
+/* A command that has no use for the configuration does without a bad one as well. */
+static gboolean
+load_config (BalCli *self, GError **error)
+{
+  if (!(self->options & BAL_CLI_CONFIG))
+    bal_config_init (&self->config);
+  else if (!bal_config_load (self->config_path ? self->config_path : BAL_CONFIG_PATH,
+                             self->config_path != NULL, &self->config, error))
+    return FALSE;
+  return override_policy (self, error);
+}
+
 gboolean
 bal_cli_open (BalCli *self, gboolean progress, GError **error)
 {
-  if (!bal_config_load (self->config_path ? self->config_path : BAL_CONFIG_PATH,
-                        self->config_path != NULL, &self->config, error)
-      || !override_policy (self, error))
+  if (!load_config (self, error))
     return FALSE;
   self->report = bal_report_new (self->json, progress || isatty (STDERR_FILENO));
   if (!bal_connection_start_events (error))
@@ -173,6 +196,19 @@ require_local (const BalCli *self, GError **error)
 }
 
 gboolean
+bal_cli_find_domain (
+  BalCli *self, const char *usage, char **words, virDomainPtr *domain, GError **error)
+{
+  g_autofree char *name = NULL;
+
+  if (!parse_domain (self, usage, words, DOMAINS_ONE, &name, error)
+      || !bal_cli_open (self, FALSE, error))
+    return FALSE;
+  *domain = bal_domain_find (self->connection, name, error);
+  return *domain != NULL;
+}
+
+gboolean
 bal_cli_open_domain (BalCli *self,
                      const char *usage,
                      char **words,
@@ -180,14 +216,10 @@ bal_cli_open_domain (BalCli *self,
                      virDomainPtr *domain,
                      GError **error)
 {
-  g_autofree char *name = NULL;
   g_autoptr (virDomain) found = NULL;
 
-  if (!parse_domain (self, usage, words, DOMAINS_ONE, &name, error)
-      || !bal_cli_open (self, FALSE, error) || (local_only && !require_local (self, error)))
-    return FALSE;
-  found = bal_domain_find (self->connection, name, error);
-  if (!found || !bal_domain_require_active (found, error))
+  if (!bal_cli_find_domain (self, usage, words, &found, error)
+      || (local_only && !require_local (self, error)) || !bal_domain_require_active (found, error))
     return FALSE;
   *domain = g_steal_pointer (&found);
   return TRUE;
@@ -207,11 +239,74 @@ bal_cli_lock_domain (BalCli *self,
   return bal_domain_lock_take (self->job.root, uuid, self->cancel, error);
 }
 
+JsonNode *
+bal_cli_ask_daemon (const char *name, GError **error)
+{
+  gint64 end_us = g_get_monotonic_time () + DAEMON_TIMEOUT_US;
+  g_autoptr (GBytes) request = bal_daemon_build_status (name, error);
+  BAL_AUTO_FD fd = request ? bal_daemon_client_connect ("", end_us, error) : -1;
+
+  return fd >= 0 ? bal_daemon_client_exchange (fd, request, end_us, error) : NULL;
+}
+
+static gboolean
+journal_knows (const GPtrArray *items, const char *name)
+{
+  for (guint i = 0; i < items->len; i++)
+    if (bal_journal_item_matches (g_ptr_array_index (items, i), name))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+has_elements (JsonObject *object, const char *member)
+{
+  JsonNode *node = json_object_get_member (object, member);
+
+  return node && JSON_NODE_HOLDS_ARRAY (node)
+         && json_array_get_length (json_node_get_array (node)) > 0;
+}
+
+static gboolean
+daemon_knows (const char *name)
+{
+  g_autoptr (JsonNode) answer = bal_cli_ask_daemon (name, NULL);
+  JsonObject *object = answer ? json_node_get_object (answer) : NULL;
+
+  return object && (has_elements (object, "domains") || has_elements (object, "migrations"));
+}
+
+/* *@name becomes the UUID of a domain that libvirt knows. One that is not here any more may have
+ * left something behind all the same. */
+static gboolean
+resolve (BalCli *self, const GPtrArray *items, char **name, GError **error)
+{
+  g_autofree char *given = g_steal_pointer (name);
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (virDomain) domain = bal_domain_find (self->connection, given, &failure);
+  char uuid[VIR_UUID_STRING_BUFLEN];
+
+  if (domain && virDomainGetUUIDString (domain, uuid) == 0)
+    *name = g_strdup (uuid);
+  else if (journal_knows (items, given) || daemon_knows (given))
+    *name = g_steal_pointer (&given);
+  else if (failure)
+    g_propagate_error (error, g_steal_pointer (&failure));
+  else
+    bal_failure_libvirt (error, BAL_EXIT_FAILED, "The domain has no UUID");
+  return *name != NULL;
+}
+
 GPtrArray *
 bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error)
 {
+  g_autoptr (GPtrArray) items = NULL;
+
   if (!parse_domain (self, usage, words, name ? DOMAINS_NONE_OR_ONE : DOMAINS_NONE, name, error)
       || !bal_cli_open (self, FALSE, error) || !require_local (self, error))
     return NULL;
-  return bal_journal_list (self->job.root, NULL, error);
+  items = bal_journal_list (self->job.root, NULL, error);
+  if (!items || (name && *name && !resolve (self, items, name, error)))
+    return NULL;
+  return g_steal_pointer (&items);
 }

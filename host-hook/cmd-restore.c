@@ -6,6 +6,22 @@
   "DOMAIN\n\nGives DOMAIN all memory back that was released of "                                   \
   "it, here or on the host that it came\nfrom."
 
+static void
+print_json (virDomainPtr domain, const char *uuid, gboolean is_restored)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+
+  json_builder_begin_object (builder);
+  bal_json_add_text (builder, "domain", virDomainGetName (domain));
+  bal_json_add_text (builder, "uuid", uuid);
+  json_builder_set_member_name (builder, "restored");
+  json_builder_add_boolean_value (builder, is_restored);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  bal_print_json (root);
+}
+
 gboolean
 bal_cmd_restore (BalCli *cli, char **words, GError **error)
 {
@@ -27,8 +43,12 @@ bal_cmd_restore (BalCli *cli, char **words, GError **error)
     return FALSE;
   found |= resized;
   found |= bal_recover_held (&recover, domain, FALSE);
-  bal_say (stdout,
-           found ? "Domain \"%s\" has its memory back." : "Nothing of domain \"%s\" was released.",
-           virDomainGetName (domain));
+  if (cli->json)
+    print_json (domain, uuid, found);
+  else
+    bal_say (stdout,
+             found ? "Domain \"%s\" has its memory back."
+                   : "Nothing of domain \"%s\" was released.",
+             virDomainGetName (domain));
   return TRUE;
 }

@@ -3,16 +3,13 @@
 #include "host-hook/connection.h"
 #include "host-hook/daemon-client.h"
 #include "host-hook/daemon-status.h"
-#include "host-hook/file-io.h"
 #include "host-hook/format.h"
 #include "host-hook/journal.h"
 
 #define USAGE                                                                                      \
   "[DOMAIN]\n\nPrints what is released at the moment, and what ballastd does and has seen, of "    \
   "all "                                                                                           \
-  "domains\nor of one (by name or UUID)."
-
-#define DAEMON_TIMEOUT_US (2 * G_USEC_PER_SEC)
+  "domains\nor of one."
 
 static const char *
 state_name (BalDomainState state)
@@ -49,20 +46,14 @@ print_text (const BalCli *cli, const BalJournalEntry *entry)
 }
 
 static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value);
-}
-
-static void
 add_json (JsonBuilder *builder, const BalCli *cli, const BalJournalEntry *entry)
 {
   json_builder_begin_object (builder);
-  add_string (builder, "domain", entry->domain_name);
-  add_string (builder, "uuid", entry->uuid);
-  add_string (builder, "stage", bal_journal_stage_name (entry->stage));
-  add_string (builder, "state", state_name (bal_domain_state (cli->connection, entry->uuid)));
+  bal_json_add_text (builder, "domain", entry->domain_name);
+  bal_json_add_text (builder, "uuid", entry->uuid);
+  bal_json_add_text (builder, "stage", bal_journal_stage_name (entry->stage));
+  bal_json_add_text (builder, "state",
+                     state_name (bal_domain_state (cli->connection, entry->uuid)));
   json_builder_set_member_name (builder, "released-bytes");
   json_builder_add_int_value (builder, (gint64)bal_journal_entry_released_bytes (entry));
   json_builder_set_member_name (builder, "created-us");
@@ -82,10 +73,13 @@ show_entries (BalCli *cli, GPtrArray *items, const char *name, JsonBuilder *buil
     {
       const BalJournalItem *item = g_ptr_array_index (items, i);
 
-      if (item->error)
-        bal_report_warning (cli->report, "%s", item->error->message);
-      if (item->error || !bal_journal_item_matches (item, name))
+      if (!bal_journal_item_matches (item, name))
         continue;
+      if (item->error)
+        {
+          bal_report_warning (cli->report, "%s", item->error->message);
+          continue;
+        }
       shown++;
       if (builder)
         add_json (builder, cli, item->entry);
@@ -93,18 +87,6 @@ show_entries (BalCli *cli, GPtrArray *items, const char *name, JsonBuilder *buil
         print_text (cli, item->entry);
     }
   return shown;
-}
-
-/* What ballastd answers about @name, or NULL. BAL_DAEMON_ERROR_ABSENT is no failure: `ballast` does
- * without. */
-static JsonNode *
-ask_daemon (const char *name, GError **error)
-{
-  gint64 end_us = g_get_monotonic_time () + DAEMON_TIMEOUT_US;
-  g_autoptr (GBytes) request = bal_daemon_build_status (name, error);
-  BAL_AUTO_FD fd = request ? bal_daemon_client_connect ("", end_us, error) : -1;
-
-  return fd >= 0 ? bal_daemon_client_exchange (fd, request, end_us, error) : NULL;
 }
 
 /* The array @member, or an empty list. */
@@ -163,16 +145,25 @@ print_migrations (JsonObject *answer)
 }
 
 static void
+print_libvirt (JsonObject *answer)
+{
+  const char *reason = json_object_get_string_member_with_default (answer, "libvirt-error", NULL);
+
+  if (json_object_get_boolean_member_with_default (answer, "libvirt", TRUE))
+    bal_say (stdout, "ballastd runs.");
+  else
+    bal_say (stdout, "ballastd runs, but does not reach libvirt%s%s.", reason ? ": " : "",
+             reason ? reason : "");
+}
+
+static void
 print_daemon (JsonNode *answer, const GError *error)
 {
   JsonObject *object = answer ? json_node_get_object (answer) : NULL;
 
   if (object)
     {
-      bal_say (stdout, "ballastd runs%s.",
-               json_object_get_boolean_member_with_default (object, "libvirt", TRUE)
-                 ? ""
-                 : ", but does not reach libvirt");
+      print_libvirt (object);
       print_domains (object);
       print_migrations (object);
     }
@@ -214,7 +205,7 @@ bal_cmd_status (BalCli *cli, char **words, GError **error)
   items = bal_cli_open_journal (cli, USAGE, words, &name, error);
   if (!items)
     return FALSE;
-  answer = ask_daemon (name, &failure);
+  answer = bal_cli_ask_daemon (name, &failure);
   if (cli->json)
     {
       print_json (cli, items, name, answer, failure);

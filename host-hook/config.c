@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/config.h"
 
-#include "host-hook/file-io.h"
+#include "protocol/codec.h"
 
 #include <string.h>
 
@@ -13,8 +13,6 @@
 #define AGENT_TIMEOUT_DEFAULT_MS 2000
 #define WINDOW_DEFAULT_MS 3000
 #define WINDOW_MAX_MS 10000
-
-G_DEFINE_QUARK (bal_config_error, bal_config_error)
 
 void
 bal_config_init (BalConfig *self)
@@ -290,40 +288,30 @@ check_groups (GKeyFile *file, const char *path, GError **error)
   return TRUE;
 }
 
+/* @file NULL: it could not be read. */
+static gboolean
+apply_file (BalConfig *self, GKeyFile *file, const char *path, GError **error)
+{
+  bal_config_init (self);
+  if (file != NULL && check_groups (file, path, error) && apply_keys (self, file, path, error))
+    return TRUE;
+  bal_config_clear (self);
+  return FALSE;
+}
+
 gboolean
 bal_config_parse (
   const char *text, gsize length_bytes, const char *path, BalConfig *out, GError **error)
 {
-  g_autoptr (GKeyFile) file = g_key_file_new ();
-  g_autoptr (GError) syntax_error = NULL;
+  g_autoptr (GKeyFile) file = bal_config_file_parse (text, length_bytes, path, error);
 
-  bal_config_init (out);
-  if (!g_key_file_load_from_data (file, text, length_bytes, G_KEY_FILE_NONE, &syntax_error))
-    {
-      g_autofree char *shown = bal_escape_for_display (syntax_error->message);
-      g_set_error (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, "%s: %s", path, shown);
-    }
-  else if (check_groups (file, path, error) && apply_keys (out, file, path, error))
-    return TRUE;
-  bal_config_clear (out);
-  return FALSE;
+  return apply_file (out, file, path, error);
 }
 
 gboolean
 bal_config_load (const char *path, gboolean must_exist, BalConfig *out, GError **error)
 {
-  gsize length_bytes = 0;
-  g_autoptr (GError) read_error = NULL;
-  g_autofree char *text = bal_read_file (path, BAL_CONFIG_MAX_BYTES, &length_bytes, &read_error);
+  g_autoptr (GKeyFile) file = bal_config_file_load (path, must_exist, error);
 
-  if (text != NULL)
-    return bal_config_parse (text, length_bytes, path, out, error);
-  if (!must_exist && g_error_matches (read_error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-    {
-      bal_config_init (out);
-      return TRUE;
-    }
-  memset (out, 0, sizeof *out);
-  g_set_error_literal (error, BAL_CONFIG_ERROR, BAL_CONFIG_ERROR_INVALID, read_error->message);
-  return FALSE;
+  return apply_file (out, file, path, error);
 }

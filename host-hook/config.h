@@ -10,22 +10,12 @@
  */
 #pragma once
 
+#include "host-hook/config-file.h"
 #include "host-hook/plan.h"
 
 G_BEGIN_DECLS
 
 #define BAL_CONFIG_PATH "/etc/ballast/ballast.conf"
-
-/* Largest file that is read. */
-#define BAL_CONFIG_MAX_BYTES (64u * 1024u)
-
-#define BAL_CONFIG_ERROR (bal_config_error_quark ())
-GQuark bal_config_error_quark (void);
-
-typedef enum
-{
-  BAL_CONFIG_ERROR_INVALID, /* unreadable, syntax, unknown group or key, bad value */
-} BalConfigError;
 
 typedef struct
 {

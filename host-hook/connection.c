@@ -3,6 +3,7 @@
 
 #include <libvirt/virterror.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host-hook/failure.h"
 
@@ -156,7 +157,8 @@ bal_domain_find (virConnectPtr connection, const char *name, GError **error)
     domain = virDomainLookupByName (connection, name);
   if (!domain)
     bal_failure_libvirt (error, BAL_EXIT_NOT_FOUND,
-                         "There is no domain \"%s\", nothing was touched", name);
+                         "There is no domain \"%s\"%s, nothing was touched", name,
+                         geteuid () == 0 ? "" : " for this user (run this as root)");
   return domain;
 }
 
@@ -203,8 +205,8 @@ state_of_job (virDomainPtr domain)
     }
 }
 
-static BalDomainState
-state_of_active (virDomainPtr domain)
+BalDomainState
+bal_domain_state_of_active (virDomainPtr domain)
 {
   BalDomainState by_job;
   int state, reason;
@@ -232,5 +234,5 @@ bal_domain_state (virConnectPtr connection, const char *uuid)
   domain = virDomainLookupByUUIDString (connection, uuid);
   if (!domain)
     return virGetLastErrorCode () == VIR_ERR_NO_DOMAIN ? BAL_DOMAIN_GONE : BAL_DOMAIN_UNKNOWN;
-  return state_of_active (domain);
+  return bal_domain_state_of_active (domain);
 }

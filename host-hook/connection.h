@@ -56,6 +56,9 @@ typedef enum
   BAL_DOMAIN_UNKNOWN,         /* libvirt did not answer */
 } BalDomainState;
 
+/* Where a domain stands that libvirt knows. */
+BalDomainState bal_domain_state_of_active (virDomainPtr domain);
+
 /* Where @uuid stands with @connection; NULL is BAL_DOMAIN_UNKNOWN. */
 BalDomainState bal_domain_state (virConnectPtr connection, const char *uuid);
 

@@ -54,6 +54,8 @@ connect_to (int fd, const struct sockaddr_un *address, gint64 deadline_us, GErro
                                "No ballastd runs on this host");
           return FALSE;
         }
+      if (code == EACCES || code == EPERM)
+        return fail_broken (error, "it is root's alone: run this as root, nothing was changed");
       if (code != EAGAIN)
         return fail_broken (error, g_strerror (code));
       /* unix(7): the listener's queue is full. Nothing can be polled for that. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host-hook/connection.h"
+#include "host-hook/failure.h"
 #include "host-hook/file-io.h"
 #include "protocol/codec.h"
 
@@ -19,6 +20,8 @@ struct _BalLink
   char *uri;
   const BalLinkHandlers *handlers; /* NULL once the creator has freed it; main context only */
   gpointer user_data;
+  gboolean has_events;
+  char *reason; /* told last, why there is no connection; the thread's */
 
   GMutex mutex;
   GCond cond;
@@ -30,6 +33,7 @@ typedef enum
 {
   NEWS_UP,
   NEWS_DOWN,
+  NEWS_AWAY,
   NEWS_LIFECYCLE,
   NEWS_LEAVING,
   NEWS_FAILED,
@@ -42,6 +46,7 @@ typedef struct
   News news;
   virConnectPtr connection; /* up */
   char *uuid;               /* of the domain; otherwise NULL */
+  char *reason;             /* away; otherwise NULL */
   int event;
   int detail;
   BalMigrationFigures figures;
@@ -56,6 +61,7 @@ link_unref (BalLink *self)
   g_cond_clear (&self->cond);
   g_free (self->root);
   g_free (self->uri);
+  g_free (self->reason);
   g_free (self);
 }
 
@@ -67,6 +73,7 @@ message_free (gpointer data)
   g_clear_pointer (&self->connection, virConnectClose);
   link_unref (self->link);
   g_free (self->uuid);
+  g_free (self->reason);
   g_free (self);
 }
 
@@ -86,6 +93,10 @@ deliver (gpointer data)
       break;
     case NEWS_DOWN:
       handlers->down (user_data);
+      break;
+    case NEWS_AWAY:
+      if (handlers->away)
+        handlers->away (self->reason, user_data);
       break;
     case NEWS_LIFECYCLE:
       handlers->lifecycle (self->uuid, self->event, self->detail, user_data);
@@ -254,7 +265,10 @@ subscribe_to (BalLink *self, virConnectPtr connection, gsize which)
 }
 
 static gboolean
-subscribe (BalLink *self, virConnectPtr connection, int callback_ids[static N_SUBSCRIPTIONS])
+subscribe (BalLink *self,
+           virConnectPtr connection,
+           int callback_ids[static N_SUBSCRIPTIONS],
+           GError **error)
 {
   gboolean ok = TRUE;
 
@@ -262,12 +276,13 @@ subscribe (BalLink *self, virConnectPtr connection, int callback_ids[static N_SU
   if (virConnectRegisterCloseCallback (connection, on_close, self, unref_data) < 0)
     {
       link_unref (self);
-      return FALSE;
+      return bal_failure_libvirt (error, BAL_EXIT_FAILED, "It tells nobody when it ends");
     }
   for (gsize i = 0; i < N_SUBSCRIPTIONS; i++)
     {
-      callback_ids[i] = subscribe_to (self, connection, i);
-      ok &= callback_ids[i] >= 0;
+      callback_ids[i] = self->has_events && ok ? subscribe_to (self, connection, i) : -1;
+      if (self->has_events && ok && callback_ids[i] < 0)
+        ok = bal_failure_libvirt (error, BAL_EXIT_FAILED, "It tells no events");
     }
   if (!ok)
     unsubscribe (connection, callback_ids);
@@ -308,17 +323,49 @@ wait (BalLink *self, gboolean connected)
   return !stopped;
 }
 
+static virConnectPtr
+open_connection (BalLink *self, int callback_ids[static N_SUBSCRIPTIONS], GError **error)
+{
+  g_autoptr (virConnect) connection = NULL;
+
+  if (!driver_runs (self))
+    {
+      g_set_error_literal (error, BAL_FAILURE, BAL_EXIT_NOT_FOUND,
+                           "neither libvirtd nor virtqemud runs");
+      return NULL;
+    }
+  connection = bal_connection_open (self->uri, error);
+  if (!connection || !subscribe (self, connection, callback_ids, error))
+    return NULL;
+  return g_steal_pointer (&connection);
+}
+
+/* The next try is a second away: what it finds again is not told again. */
+static void
+tell_away (BalLink *self, const char *reason)
+{
+  if (g_strcmp0 (self->reason, reason) == 0)
+    return;
+  g_free (self->reason);
+  self->reason = g_strdup (reason);
+  tell (self, (Message){.news = NEWS_AWAY, .reason = g_strdup (reason)});
+}
+
 /* One connection, from its beginning to its end; or a second without one. */
 static gboolean
 stay_connected (BalLink *self)
 {
-  g_autoptr (virConnect) connection =
-    driver_runs (self) ? bal_connection_open (self->uri, NULL) : NULL;
   int callback_ids[N_SUBSCRIPTIONS];
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (virConnect) connection = open_connection (self, callback_ids, &failure);
   gboolean go_on;
 
-  if (!connection || !subscribe (self, connection, callback_ids))
-    return wait (self, FALSE);
+  if (!connection)
+    {
+      tell_away (self, failure->message);
+      return wait (self, FALSE);
+    }
+  g_clear_pointer (&self->reason, g_free);
   virConnectRef (connection);
   tell (self, (Message){.news = NEWS_UP, .connection = connection});
   go_on = wait (self, TRUE);
@@ -351,6 +398,7 @@ bal_link_new (const char *root,
   self->uri = g_strdup (uri);
   self->handlers = handlers;
   self->user_data = user_data;
+  self->has_events = handlers->lifecycle != NULL;
   g_mutex_init (&self->mutex);
   g_cond_init (&self->cond);
   g_thread_unref (g_thread_new ("libvirt-link", run, self));

@@ -4,6 +4,9 @@
  * its own opens it, because that blocks; events come by libvirt's event thread. Both are told on
  * the default main context.
  *
+ * libvirtd carries out five requests of a connection at a time and reads no more until one is done,
+ * keep-alive among them: what may block for long has a link of its own.
+ *
  * Ownership: the creator frees it. Failure: none; without libvirt it goes on trying.
  */
 #pragma once
@@ -20,7 +23,11 @@ typedef struct
   /* A connection, lent; events from before it are lost. */
   void (*up) (virConnectPtr connection, gpointer user_data);
   void (*down) (gpointer user_data);
-  /* @event and @detail: virDomainEventType and what belongs to it. */
+  /* libvirt is not reached, and @reason says why, without a full stop: told when it is another one
+   * than at the last try. NULL: nobody wants to know. */
+  void (*away) (const char *reason, gpointer user_data);
+  /* @event and @detail: virDomainEventType and what belongs to it. NULL, as all that follow then:
+   * no events are asked for. */
   void (*lifecycle) (const char *uuid, int event, int detail, gpointer user_data);
   /* Memory flows in a migration away from here: told again and again. */
   void (*leaving) (const char *uuid, gpointer user_data);

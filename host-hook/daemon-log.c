@@ -80,7 +80,7 @@ write_line (GLogLevelFlags level, const char *uuid, const BalLogFields *more, ch
       && g_log_writer_journald (level, (const GLogField *)(gpointer)fields->data, fields->len, NULL)
            == G_LOG_WRITER_HANDLED)
     return;
-  fprintf (stderr, "ballastd: %s\n", line);
+  fprintf (stderr, "%s: %s\n", g_get_prgname () ? g_get_prgname () : "ballastd", line);
 }
 
 void

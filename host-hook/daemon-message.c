@@ -36,6 +36,7 @@ bal_daemon_call_clear (BalDaemonCall *self)
 {
   bal_hook_call_clear (&self->hook);
   g_clear_pointer (&self->status_domain, g_free);
+  bal_vf_call_clear (&self->vf);
 }
 
 static gboolean
@@ -112,6 +113,13 @@ bal_daemon_build_status (const char *domain, GError **error)
   return build_request (COMMAND_STATUS, arguments, NULL);
 }
 
+GBytes *
+bal_daemon_build_vf (const BalVfCall *call)
+{
+  g_autoptr (JsonObject) arguments = bal_vf_call_build (call);
+  return build_request (bal_vf_command_name (call->command), arguments, NULL);
+}
+
 /* Not bal_read_text(), which escapes and cuts: a domain's name must come through as it is. */
 static gboolean
 read_word (const BalJsonReader *self, const char *name, char **out, GError **error)
@@ -172,12 +180,18 @@ parse_header (BalDaemonIntake *self, gsize length_bytes, GError **error)
 
   BalJsonReader reader = bal_json_reader_request (line);
   g_auto (BalRequest) request = {0};
+  BalVfCommand vf;
   if (!bal_read_only (&reader, allowed, error) || !bal_request_parse (line, &request, error))
     return FALSE;
   if (g_str_equal (request.command, COMMAND_HOOK))
     return parse_hook (self, request.arguments, error);
   if (g_str_equal (request.command, COMMAND_STATUS))
     return parse_status (self, request.arguments, error);
+  if (bal_vf_command_from_name (request.command, &vf))
+    {
+      self->call.command = BAL_DAEMON_COMMAND_VF;
+      return bal_vf_call_read (vf, request.arguments, &self->call.vf, error);
+    }
   g_set_error (error, BAL_PROTOCOL_ERROR, BAL_PROTOCOL_ERROR_COMMAND_NOT_FOUND,
                "The command \"%s\" is not known to this version of ballastd", request.command);
   return FALSE;
@@ -273,6 +287,23 @@ bal_daemon_build_error (const char *error_class, const char *sentence)
   return reply_bytes (reply);
 }
 
+/* The error that a reply reports, which bal_reply_parse() has checked. It knows no class of ours,
+ * and cuts a sentence that names the figures of many NICs. */
+static void
+set_refused (JsonObject *reply, const GError *problem, GError **error)
+{
+  JsonObject *content = json_object_get_object_member (reply, "error");
+  BalVfError code;
+
+  if (bal_vf_error_from_class (json_object_get_string_member (content, "class"), &code))
+    {
+      g_autofree char *text = bal_escape_whole (json_object_get_string_member (content, "desc"));
+      g_set_error_literal (error, BAL_VF_ERROR, (int)code, text);
+    }
+  else
+    g_set_error_literal (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_REFUSED, problem->message);
+}
+
 JsonNode *
 bal_daemon_parse_reply (const char *line, gsize length_bytes, GError **error)
 {
@@ -286,6 +317,6 @@ bal_daemon_parse_reply (const char *line, gsize length_bytes, GError **error)
     g_set_error (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_GARBAGE,
                  "What ballastd answered is not a reply: %s", problem->message);
   else
-    g_set_error_literal (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_REFUSED, problem->message);
+    set_refused (reply, problem, error);
   return NULL;
 }

@@ -12,12 +12,15 @@
  * Requests are read strictly (an unknown member or argument is an error), replies generously.
  *
  * Ownership: everything returned is the caller's; a BalHookCall is cleared by its owner.
- * Failure: a request that is refused sets BAL_PROTOCOL_ERROR, whose code names the class on the
- * wire; a reply sets BAL_DAEMON_ERROR. Texts quote the peer only escaped.
+ * Failure: a request that is refused sets BAL_PROTOCOL_ERROR, or BAL_VF_ERROR when it is about VFs,
+ * whose code names the class on the wire; a reply sets BAL_DAEMON_ERROR, or the BAL_VF_ERROR that
+ * its class names. Texts quote the peer only escaped.
  */
 #pragma once
 
 #include <json-glib/json-glib.h>
+
+#include "host-hook/daemon-message-vf.h"
 
 G_BEGIN_DECLS
 
@@ -52,7 +55,7 @@ typedef enum
  * shown. @xml need not be XML, nor end with a NUL; it may hold secrets and is never logged. */
 typedef struct
 {
-  char *hook; /* which program: "memory"; a token as bal_read_token() has it */
+  char *hook; /* which program: "memory" or "vf"; a token as bal_read_token() has it */
   char *domain;
   char *operation;
   char *sub_operation;
@@ -68,6 +71,7 @@ typedef enum
   BAL_DAEMON_COMMAND_HOOK,   /* "hook": {hook, domain, operation, sub-operation, extra,
                                 payload-bytes} and the XML */
   BAL_DAEMON_COMMAND_STATUS, /* "status": {domain}, or no arguments */
+  BAL_DAEMON_COMMAND_VF,     /* those of daemon-message-vf.h */
 } BalDaemonCommand;
 
 typedef struct
@@ -75,6 +79,7 @@ typedef struct
   BalDaemonCommand command;
   BalHookCall hook;    /* of BAL_DAEMON_COMMAND_HOOK */
   char *status_domain; /* of BAL_DAEMON_COMMAND_STATUS: a name or UUID; NULL: all domains */
+  BalVfCall vf;        /* of BAL_DAEMON_COMMAND_VF */
 } BalDaemonCall;
 
 void bal_daemon_call_clear (BalDaemonCall *self);
@@ -88,6 +93,8 @@ GBytes *bal_daemon_build_hook (const BalHookCall *call, GError **error);
 
 /* About @domain, a name or UUID, or all when that is NULL. Fails in the same way. */
 GBytes *bal_daemon_build_status (const char *domain, GError **error);
+
+GBytes *bal_daemon_build_vf (const BalVfCall *call);
 
 /* Intake: takes a request apart as its bytes come in; keeps no more of them than the limits above
  * and one feed. */

@@ -68,8 +68,9 @@ note_hold_end (const BalDaemonRelease *self, BalHoldReason reason)
 typedef enum
 {
   EARLIER_NONE,
-  EARLIER_OURS,   /* left by an owner that died: to be gone on with */
-  EARLIER_OTHERS, /* of which nothing is known, or that somebody else is going to come for */
+  EARLIER_OURS,    /* left by an owner that died: to be gone on with */
+  EARLIER_OTHERS,  /* somebody else is going to come for it */
+  EARLIER_UNKNOWN, /* of which nothing is known */
 } Earlier;
 
 /* What the journal knows of this domain. We have its lock: no owner is at work. */
@@ -82,11 +83,10 @@ find_earlier (const BalDaemonRelease *self, BalJournalEntry **entry)
   *entry = NULL;
   if (items && items->len == 0)
     return EARLIER_NONE;
-  if (!item || !item->entry || bal_recover_is_for_others (self->job->config, item->entry)
-      || !bal_recover_is_same_process (self->job, item->entry))
-    return EARLIER_OTHERS;
+  if (!item || !item->entry || !bal_recover_is_same_process (self->job, item->entry))
+    return EARLIER_UNKNOWN;
   *entry = g_steal_pointer (&item->entry);
-  return EARLIER_OURS;
+  return bal_recover_is_for_others (self->job->config, *entry) ? EARLIER_OTHERS : EARLIER_OURS;
 }
 
 /* Where the domain goes nobody may know Ballast: so it is a hold, which comes back by itself,
@@ -128,9 +128,12 @@ release (const BalDaemonRelease *self, BalSurvey *survey, GError **error)
   return entry;
 }
 
-/* FALSE when the hold is over, or nobody can be asked any more. */
+/* FALSE when the hold is over, or nobody can be asked any more. @token: whose hold it has to be. */
 static gboolean
-renew_lease (const BalDaemonRelease *self, BalAgentClient *agent, gint64 *answered_us)
+renew_lease (const BalDaemonRelease *self,
+             BalAgentClient *agent,
+             const char *token,
+             gint64 *answered_us)
 {
   g_auto (BalHoldStatus) status = {0};
   g_autoptr (GError) error = NULL;
@@ -139,6 +142,8 @@ renew_lease (const BalDaemonRelease *self, BalAgentClient *agent, gint64 *answer
   if (!bal_agent_client_hold_status (agent, LEASE_TIMEOUT_MS, &status, &error))
     return !g_error_matches (error, BAL_AGENT_ERROR, BAL_AGENT_ERROR_UNREACHABLE);
   *answered_us = g_get_monotonic_time ();
+  if (g_strcmp0 (status.token, token) != 0)
+    return FALSE;
   if (status.state != BAL_HOLD_IDLE && status.state != BAL_HOLD_RETURNING)
     return TRUE;
   note_hold_end (self, status.reason);
@@ -160,19 +165,34 @@ wait (const BalDaemonRelease *self, guint wait_ms, gint64 *asked_us)
   return !is_migrated_away (self->domain);
 }
 
-/* Until it is time to end, or the hold is over. NB: the lease is the guest's to tell. */
-static void
-keep_lease (const BalDaemonRelease *self, BalAgentClient *agent, guint64 lease_ms)
+typedef struct
 {
   guint interval_ms;
-  gint64 silence_us, asked_us = g_get_monotonic_time (), answered_us = asked_us;
+  gint64 silence_us; /* without an answer for so long the hold is over */
+} Pace;
 
+/* NB: the lease is the guest's to tell. */
+static Pace
+pace_for (guint64 lease_ms)
+{
   if (lease_ms == 0)
     lease_ms = BAL_HOLD_LEASE_DEFAULT_MS;
-  interval_ms = (guint)CLAMP (lease_ms / 3, LEASE_INTERVAL_MIN_MS, LEASE_INTERVAL_MS);
-  silence_us = (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US;
-  while (!wait (self, interval_ms, &asked_us) && renew_lease (self, agent, &answered_us)
-         && g_get_monotonic_time () - answered_us < silence_us)
+  return (Pace){(guint)CLAMP (lease_ms / 3, LEASE_INTERVAL_MIN_MS, LEASE_INTERVAL_MS),
+                (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US};
+}
+
+/* Until it is time to end, or the hold is over. */
+static void
+keep_lease (const BalDaemonRelease *self,
+            BalAgentClient *agent,
+            const char *token,
+            guint64 lease_ms)
+{
+  Pace pace = pace_for (lease_ms);
+  gint64 asked_us = g_get_monotonic_time (), answered_us = asked_us;
+
+  while (!wait (self, pace.interval_ms, &asked_us) && renew_lease (self, agent, token, &answered_us)
+         && g_get_monotonic_time () - answered_us < pace.silence_us)
     ;
 }
 
@@ -195,7 +215,7 @@ keep (const BalDaemonRelease *self,
   self->released (self->user_data);
   BAL_BREAKPOINT ("keeping");
   if (agent)
-    keep_lease (self, agent, lease_ms);
+    keep_lease (self, agent, entry->hold_token, lease_ms);
   if (bal_journal_entry_changes_sizes (entry))
     keep_sizes (self);
 }
@@ -261,6 +281,50 @@ adopt_and_keep (const BalDaemonRelease *self, BalJournalEntry *entry, GError **e
   return TRUE;
 }
 
+static guint64
+ask_lease_ms (const BalDaemonRelease *self)
+{
+  g_autoptr (BalAgentClient) agent =
+    bal_domain_agent_open (self->domain, TRUE, LEASE_TIMEOUT_MS, NULL);
+  g_auto (BalGuestInfo) info = {0};
+
+  return agent && bal_agent_client_info (agent, LEASE_TIMEOUT_MS, &info, NULL) ? info.lease_ms : 0;
+}
+
+/* In a conversation of its own. TRUE also when nobody can be asked: how long, the caller bounds. */
+static gboolean
+renew_for_others (const BalDaemonRelease *self, const char *token, gint64 *answered_us)
+{
+  g_autoptr (BalAgentClient) agent =
+    bal_domain_agent_open (self->domain, TRUE, LEASE_TIMEOUT_MS, NULL);
+
+  return !agent || renew_lease (self, agent, token, answered_us);
+}
+
+static void
+keep_lease_for_others (const BalDaemonRelease *self, const char *token)
+{
+  gint64 asked_us = g_get_monotonic_time (), answered_us = asked_us;
+  Pace pace = pace_for (ask_lease_ms (self));
+
+  while (renew_for_others (self, token, &answered_us)
+         && g_get_monotonic_time () - answered_us < pace.silence_us
+         && !wait (self, pace.interval_ms, &asked_us))
+    ;
+}
+
+/* What `ballast release` had the agent hold for this migration would come back in the middle of
+ * it. The domain's lock and the agent's channel stay free meanwhile, for `ballast restore`. */
+static void
+keep_for_others (const BalDaemonRelease *self, const BalJournalEntry *entry)
+{
+  self->result->released_bytes = bal_journal_entry_released_bytes (entry);
+  self->released (self->user_data);
+  if (entry->hold_token)
+    keep_lease_for_others (self, entry->hold_token);
+  keep_sizes (self);
+}
+
 /* Why nothing was released, when nobody has said yet. */
 static void
 note_end (const BalDaemonRelease *self, const GError *failure)
@@ -305,6 +369,11 @@ bal_daemon_release_run (const BalDaemonRelease *self, gboolean *is_leaving, GErr
         adopt_and_keep (self, earlier, &failure);
         break;
       case EARLIER_OTHERS:
+        note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
+        g_clear_pointer (&lock, bal_domain_lock_free);
+        keep_for_others (self, earlier);
+        break;
+      case EARLIER_UNKNOWN:
         note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
         break;
       }

@@ -60,6 +60,24 @@ settle_here (const BalDaemonRestore *self,
   return TRUE;
 }
 
+/* What `ballast release` released here is for whoever it was released for, also when a migration of
+ * his failed. */
+static gboolean
+is_for_others (const BalDaemonRestore *self)
+{
+  g_autoptr (GPtrArray) items = bal_journal_list (self->job->root, self->uuid, NULL);
+
+  for (guint i = 0; items && i < items->len; i++)
+    {
+      const BalJournalItem *item = g_ptr_array_index (items, i);
+
+      if (item->entry && bal_recover_is_for_others (self->job->config, item->entry)
+          && bal_recover_is_same_process (self->job, item->entry))
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* NB: waits before it takes the lock, or nobody else could do anything with a domain that is
  * paused. */
 gboolean
@@ -79,5 +97,7 @@ bal_daemon_restore_run (const BalDaemonRestore *self, GError **error)
     return FALSE;
   if (state == BAL_DOMAIN_GONE || !domain)
     return bal_recover_journal (&recover, self->uuid, &found, error);
+  if (!self->has_just_arrived && is_for_others (self))
+    return TRUE;
   return settle_here (self, &recover, domain, error);
 }

@@ -33,6 +33,8 @@ typedef struct
 struct _BalDaemonRequest
 {
   Connection *connection; /* NULL: the client has left */
+  void (*left) (gpointer user_data);
+  gpointer left_data;
 };
 
 struct _BalDaemonServer
@@ -54,6 +56,14 @@ clear_source (guint *id)
   *id = 0;
 }
 
+static void
+request_abandon (BalDaemonRequest *self)
+{
+  self->connection = NULL;
+  if (self->left != NULL)
+    self->left (self->left_data);
+}
+
 /* By the table of connections only. */
 static void
 connection_free (gpointer data)
@@ -62,7 +72,7 @@ connection_free (gpointer data)
   clear_source (&self->watch_id);
   clear_source (&self->timeout_id);
   if (self->request != NULL)
-    self->request->connection = NULL;
+    request_abandon (self->request);
   g_clear_pointer (&self->intake, bal_daemon_intake_free);
   g_clear_pointer (&self->reply, g_bytes_unref);
   g_close (self->fd, NULL);
@@ -125,7 +135,9 @@ connection_reply (Connection *self, GBytes *reply)
 static void
 connection_refuse (Connection *self, const GError *error)
 {
-  const char *error_class = bal_protocol_error_class ((BalProtocolError)error->code);
+  const char *error_class = error->domain == BAL_VF_ERROR
+                              ? bal_vf_error_class ((BalVfError)error->code)
+                              : bal_protocol_error_class ((BalProtocolError)error->code);
   connection_reply (self, bal_daemon_build_error (error_class, error->message));
 }
 
@@ -153,7 +165,7 @@ on_hang_up (int fd, GIOCondition condition, gpointer data)
 
 /* The handler may answer at once: @self is watching for room to write then. */
 static void
-connection_dispatch (Connection *self, const BalDaemonCall *call)
+connection_dispatch (Connection *self, BalDaemonCall *call)
 {
   BalDaemonServer *server = self->server;
   BalDaemonRequest *request = g_new0 (BalDaemonRequest, 1);
@@ -163,8 +175,10 @@ connection_dispatch (Connection *self, const BalDaemonCall *call)
   connection_watch (self, G_IO_HUP | G_IO_ERR, on_hang_up);
   if (call->command == BAL_DAEMON_COMMAND_HOOK)
     server->handlers.hook (request, &call->hook, server->user_data);
-  else
+  else if (call->command == BAL_DAEMON_COMMAND_STATUS)
     server->handlers.status (request, call->status_domain, server->user_data);
+  else
+    server->handlers.vf (request, &call->vf, server->user_data);
 }
 
 static gboolean
@@ -279,6 +293,15 @@ bal_daemon_server_free (BalDaemonServer *self)
   g_hash_table_unref (self->connections);
   bal_daemon_listener_free (self->listener);
   g_free (self);
+}
+
+void
+bal_daemon_request_watch (BalDaemonRequest *request,
+                          void (*left) (gpointer user_data),
+                          gpointer user_data)
+{
+  request->left = left;
+  request->left_data = user_data;
 }
 
 /* Takes ownership of @reply. */

@@ -18,7 +18,7 @@
 
 G_BEGIN_DECLS
 
-#define BAL_DAEMON_CONNECTIONS_MAX 64u
+#define BAL_DAEMON_CONNECTIONS_MAX 256u
 #define BAL_DAEMON_REQUEST_MS 5000u
 
 typedef struct _BalDaemonServer BalDaemonServer;
@@ -31,6 +31,8 @@ typedef struct
   void (*hook) (BalDaemonRequest *request, const BalHookCall *call, gpointer user_data);
   /* @domain: the name or UUID that was asked about, lent; NULL: all. */
   void (*status) (BalDaemonRequest *request, const char *domain, gpointer user_data);
+  /* @call is lent; its contents may be taken out. */
+  void (*vf) (BalDaemonRequest *request, BalVfCall *call, gpointer user_data);
 } BalDaemonHandlers;
 
 /* Listens below @root. Fails with G_IO_ERROR_BUSY when another ballastd runs. @handlers is copied.
@@ -43,6 +45,12 @@ BalDaemonServer *bal_daemon_server_new (const char *root,
 /* Hangs up on everybody and removes the socket. Replies that were not taken yet are lost. */
 void bal_daemon_server_free (BalDaemonServer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalDaemonServer, bal_daemon_server_free)
+
+/* @left is called once if the client hangs up before @request is answered, which is to be answered
+ * all the same. */
+void bal_daemon_request_watch (BalDaemonRequest *request,
+                               void (*left) (gpointer user_data),
+                               gpointer user_data);
 
 /* Answers with @result, an object, whose ownership is taken. */
 void bal_daemon_request_return (BalDaemonRequest *request, JsonNode *result);

@@ -237,8 +237,7 @@ describe_release (const BalReleaseResult *self)
                ? g_strdup_printf ("%s were released by another process", bytes)
                : g_strdup ("another process is in charge of its release");
     case BAL_RELEASER_NOBODY:
-      return g_strdup_printf ("plainly%s%s", self->why ? ": " : "",
-                              self->why ? self->why : "");
+      return g_strdup_printf ("plainly%s%s", self->why ? ": " : "", self->why ? self->why : "");
     case BAL_RELEASER_BALLASTD:
       break;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Daemon status: what ballastd answers to `status`, as JSON for the socket and as sentences for
- * people, for both of its ends. ARCHITECTURE.md, "The socket", has the members.
+ * people, for both of its ends. docs/design-memory.md, "The socket", has the members.
  *
  * Ownership: what is returned is the caller's; structs that are read are cleared by the caller.
  * Failure: none: a member that is missing or odd counts as not told. Sentences are not escaped. No

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/daemon.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "host-hook/daemon-book.h"
@@ -9,6 +10,7 @@
 #include "host-hook/daemon-log.h"
 #include "host-hook/daemon-marks.h"
 #include "host-hook/daemon-server.h"
+#include "host-hook/daemon-vf.h"
 #include "host-hook/daemon-window.h"
 #include "host-hook/journal.h"
 #include "host-hook/recover.h"
@@ -22,7 +24,9 @@ struct _BalDaemon
   char *root;
   const BalConfig *config;
   BalLink *link;
+  BalLink *vf_link;         /* for calls about VFs, which block: no other one waits behind them */
   virConnectPtr connection; /* NULL: libvirt is away */
+  char *away_reason;        /* NULL: it is there, or nobody knows yet */
   BalStatusFolder *status;
   gboolean is_first_look; /* at domains that may have arrived while nobody looked */
   BalDomains *domains;
@@ -34,6 +38,7 @@ struct _BalDaemon
   BalWindows *windows;
   BalDaemonServer *server;
   BalBook *book;
+  BalDaemonVf *vf;
 };
 
 static void
@@ -101,6 +106,9 @@ on_lifecycle (const char *uuid, int event, int detail, gpointer user_data)
     bal_domains_tell (self->domains, uuid,
                       detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED ? BAL_EVENT_ARRIVED
                                                                   : BAL_EVENT_RESUMED);
+  if (event == VIR_DOMAIN_EVENT_STARTED || event == VIR_DOMAIN_EVENT_STOPPED
+      || event == VIR_DOMAIN_EVENT_RESUMED)
+    bal_daemon_vf_settle (self->vf, uuid);
 }
 
 static void
@@ -187,6 +195,7 @@ on_up (virConnectPtr connection, gpointer user_data)
   BalDaemon *self = user_data;
 
   bal_daemon_log (G_LOG_LEVEL_MESSAGE, NULL, "connected to libvirt");
+  g_clear_pointer (&self->away_reason, g_free);
   self->connection = connection;
   virConnectRef (connection);
   bal_domains_set_connection (self->domains, connection);
@@ -194,6 +203,7 @@ on_up (virConnectPtr connection, gpointer user_data)
     look_afresh (self);
   /* Some may have begun to run while libvirt could not tell. */
   bal_domains_tell_all (self->domains, BAL_EVENT_RESUMED);
+  bal_daemon_vf_settle (self->vf, NULL);
   on_sweep (self);
 }
 
@@ -208,11 +218,49 @@ on_down (gpointer user_data)
 }
 
 static void
+on_away (const char *reason, gpointer user_data)
+{
+  BalDaemon *self = user_data;
+
+  bal_daemon_log (G_LOG_LEVEL_WARNING, NULL, "libvirt is away: %s", reason);
+  g_free (self->away_reason);
+  /* NB: libvirt's words may quote what is no UTF-8. */
+  self->away_reason = g_utf8_make_valid (reason, -1);
+}
+
+static void
+on_vf_up (virConnectPtr connection, gpointer user_data)
+{
+  const BalDaemon *self = user_data;
+
+  bal_daemon_vf_set_connection (self->vf, connection);
+}
+
+static void
+on_vf_down (gpointer user_data)
+{
+  const BalDaemon *self = user_data;
+
+  bal_daemon_vf_set_connection (self->vf, NULL);
+}
+
+static void
 on_hook (BalDaemonRequest *request, const BalHookCall *call, gpointer user_data)
 {
   BalDaemon *self = user_data;
 
-  bal_windows_open (self->windows, request, call);
+  if (strcmp (call->hook, "vf") == 0)
+    bal_daemon_vf_hook (self->vf, request, call);
+  else
+    bal_windows_open (self->windows, request, call);
+}
+
+static void
+on_vf (BalDaemonRequest *request, BalVfCall *call, gpointer user_data)
+{
+  BalDaemon *self = user_data;
+
+  bal_daemon_vf_call (self->vf, request, call);
 }
 
 static void
@@ -224,20 +272,30 @@ on_request_status (BalDaemonRequest *request, const char *domain, gpointer user_
 
   json_node_take_object (result, object);
   json_object_set_boolean_member (object, "libvirt", self->connection != NULL);
+  if (self->away_reason)
+    json_object_set_string_member (object, "libvirt-error", self->away_reason);
   bal_book_to_json (self->book, domain, object);
   bal_daemon_request_return (request, result);
 }
 
 BalDaemon *
-bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GError **error)
+bal_daemon_new (const char *root,
+                const char *uri,
+                const BalConfig *config,
+                const char *vf_config_path,
+                GError **error)
 {
-  static const BalDaemonHandlers requests = {.hook = on_hook, .status = on_request_status};
+  static const BalDaemonHandlers requests = {.hook = on_hook,
+                                             .status = on_request_status,
+                                             .vf = on_vf};
   static const BalLinkHandlers handlers = {.up = on_up,
                                            .down = on_down,
+                                           .away = on_away,
                                            .lifecycle = on_lifecycle,
                                            .leaving = on_leaving,
                                            .failed = on_failed,
                                            .migrated = on_migrated};
+  static const BalLinkHandlers vf_handlers = {.up = on_vf_up, .down = on_vf_down};
   BalDaemon *self = g_new0 (BalDaemon, 1);
 
   if (bal_process_incarnation (root, getpid (), &self->me, error))
@@ -247,6 +305,8 @@ bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GErr
       g_free (self);
       return NULL;
     }
+  /* Behind the server: there is no other ballastd any more, and hooks that come wait. */
+  self->vf = bal_daemon_vf_new (root, vf_config_path, NULL);
   self->windows = bal_windows_new (config->window_ms);
   self->book = bal_book_new ();
   self->root = g_strdup (root);
@@ -256,6 +316,7 @@ bal_daemon_new (const char *root, const char *uri, const BalConfig *config, GErr
   self->marking = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->marks = bal_marks_new (on_marked, self);
   self->link = bal_link_new (root, uri, &handlers, self);
+  self->vf_link = bal_link_new (root, uri, &vf_handlers, self);
   self->sweep_id = g_timeout_add_seconds (SWEEP_S, on_sweep, self);
   return self;
 }
@@ -269,9 +330,17 @@ bal_daemon_set_config (BalDaemon *self, const BalConfig *config)
 }
 
 void
+bal_daemon_reload_vf (BalDaemon *self)
+{
+  bal_daemon_vf_reload (self->vf);
+}
+
+void
 bal_daemon_free (BalDaemon *self)
 {
   g_clear_handle_id (&self->sweep_id, g_source_remove);
+  bal_link_free (self->vf_link);
+  bal_daemon_vf_free (self->vf);
   bal_windows_free (self->windows);
   bal_daemon_server_free (self->server);
   g_clear_pointer (&self->status, bal_status_folder_free);
@@ -281,6 +350,7 @@ bal_daemon_free (BalDaemon *self)
   g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->marking);
   g_clear_pointer (&self->connection, virConnectClose);
+  g_free (self->away_reason);
   g_free (self->root);
   g_free (self);
 }

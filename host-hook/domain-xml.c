@@ -269,21 +269,33 @@ read_agent_channel (const xmlNode *devices, BalDomainXml *self)
     }
 }
 
+static void
+read_backing (const xmlNode *domain, BalDomainXml *self)
+{
+  const xmlNode *backing = bal_xml_child (domain, "memoryBacking");
+
+  self->has_hugepages = bal_xml_child (backing, "hugepages") != NULL;
+  self->has_locked_memory = bal_xml_child (backing, "locked") != NULL;
+  self->has_shared_memory =
+    bal_xml_attribute_is (bal_xml_child (backing, "access"), "mode", "shared");
+}
+
 static gboolean
 read_domain (const xmlNode *domain, BalDomainXml *self, GError **error)
 {
+  static const char *const serial[] = {"virtio-serial", NULL};
   const xmlNode *devices = bal_xml_child (domain, "devices");
 
   if (strcmp ((const char *)domain->name, "domain") != 0)
     return fail_content (error, "root element");
   if (!read_identity (domain, self, error))
     return FALSE;
-  self->has_hugepages =
-    bal_xml_child (bal_xml_child (domain, "memoryBacking"), "hugepages") != NULL;
+  read_backing (domain, self);
   read_balloon (devices, self);
   self->has_free_page_hint = has_free_page_hint (domain);
   self->has_vfio = has_pinned_memory (devices);
   self->has_encryption = bal_xml_child (domain, "launchSecurity") != NULL;
+  self->has_virtio_serial = has_device_of_type (devices, "controller", serial);
   read_agent_channel (devices, self);
   return read_memory_devices (devices, self, error);
 }

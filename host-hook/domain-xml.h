@@ -67,6 +67,10 @@ typedef struct
                               interface, NVMe or vDPA disk */
   gboolean has_hugepages;  /* hugetlb, for the domain or for one memory device */
   gboolean has_encryption; /* launchSecurity */
+  gboolean has_locked_memory; /* QEMU locks all of it */
+  gboolean has_shared_memory; /* for the domain as a whole */
+
+  gboolean has_virtio_serial; /* a controller that a channel can be plugged into */
 
   gboolean has_agent_channel; /* a channel named BAL_CHANNEL_NAME */
   char *agent_socket_path;    /* QEMU listens there (mode='bind'); NULL when not known */

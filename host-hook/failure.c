@@ -5,9 +5,30 @@
 
 #include "host-hook/config.h"
 #include "host-hook/domain-lock.h"
+#include "host-hook/vf-error.h"
 #include "protocol/codec.h"
 
 G_DEFINE_QUARK (bal_failure, bal_failure)
+
+static BalExitCode
+exit_code_of_vf (BalVfError code)
+{
+  switch (code)
+    {
+    case BAL_VF_ERROR_INVALID:
+      return BAL_EXIT_USAGE;
+    case BAL_VF_ERROR_NOT_FOUND:
+      return BAL_EXIT_NOT_FOUND;
+    case BAL_VF_ERROR_REFUSED:
+      return BAL_EXIT_NO_BANDWIDTH;
+    case BAL_VF_ERROR_CONFLICT:
+    case BAL_VF_ERROR_HARDWARE:
+    case BAL_VF_ERROR_NETLINK:
+    case BAL_VF_ERROR_LEDGER:
+      return BAL_EXIT_FAILED;
+    }
+  g_assert_not_reached ();
+}
 
 BalExitCode
 bal_failure_exit_code (const GError *error)
@@ -18,6 +39,8 @@ bal_failure_exit_code (const GError *error)
     return error->code;
   if (error->domain == G_OPTION_ERROR || error->domain == BAL_CONFIG_ERROR)
     return BAL_EXIT_USAGE;
+  if (error->domain == BAL_VF_ERROR)
+    return exit_code_of_vf ((BalVfError)error->code);
   if (g_error_matches (error, BAL_DOMAIN_LOCK_ERROR, BAL_DOMAIN_LOCK_ERROR_BUSY))
     return BAL_EXIT_BUSY;
   return BAL_EXIT_FAILED;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * 50-ballast-memory: libvirt's hook at the destination of a migration.
+ * ballast-hook-memory: libvirt's hook at the destination of a migration.
  *
  * `migrate begin` runs before the source lets memory flow, and libvirt waits for it. The hook asks
  * ballastd, which holds its answer back while the source releases memory. Every other operation,
@@ -11,6 +11,7 @@
  */
 #include "host-hook/hook-pipe.h"
 
+#include <locale.h>
 #include <signal.h>
 
 /* Longer than ballastd holds any window open (10 s). */
@@ -24,10 +25,11 @@ main (int argc, char **argv)
 
   /* Nobody may be reading stderr: the sentence is lost then, not the migration. */
   signal (SIGPIPE, SIG_IGN);
+  setlocale (LC_ALL, "");
   gint64 deadline_us = g_get_monotonic_time () + DEADLINE_MS * G_TIME_SPAN_MILLISECOND;
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) result = bal_hook_pass ("", "memory", argv, deadline_us, &error);
   if (result == NULL && !g_error_matches (error, BAL_DAEMON_ERROR, BAL_DAEMON_ERROR_ABSENT))
-    g_printerr ("50-ballast-memory: %s; the migration goes on without it\n", error->message);
+    g_printerr ("ballast-hook-memory: %s; the migration goes on without it\n", error->message);
   return 0;
 }

@@ -70,22 +70,27 @@ bal_hook_read_input (int fd, gint64 deadline_us, GError **error)
 }
 
 JsonNode *
-bal_hook_pass (const char *root, const char *hook, char **argv, gint64 deadline_us, GError **error)
+bal_hook_exchange (
+  int fd, const char *hook, char **argv, GBytes *xml, gint64 deadline_us, GError **error)
 {
-  BAL_AUTO_FD fd = bal_daemon_client_connect (root, deadline_us, error);
-  if (fd < 0)
-    return NULL;
-  g_autoptr (GBytes) input = bal_hook_read_input (STDIN_FILENO, deadline_us, error);
-  if (input == NULL)
-    return NULL;
   BalHookCall call = {
     .hook = (char *)hook,
     .domain = argv[ARG_DOMAIN],
     .operation = argv[ARG_OPERATION],
     .sub_operation = argv[ARG_SUB_OPERATION],
     .extra = argv[ARG_EXTRA],
-    .xml = input,
+    .xml = xml,
   };
   g_autoptr (GBytes) request = bal_daemon_build_hook (&call, error);
   return request != NULL ? bal_daemon_client_exchange (fd, request, deadline_us, error) : NULL;
+}
+
+JsonNode *
+bal_hook_pass (const char *root, const char *hook, char **argv, gint64 deadline_us, GError **error)
+{
+  BAL_AUTO_FD fd = bal_daemon_client_connect (root, deadline_us, error);
+  if (fd < 0)
+    return NULL;
+  g_autoptr (GBytes) input = bal_hook_read_input (STDIN_FILENO, deadline_us, error);
+  return input != NULL ? bal_hook_exchange (fd, hook, argv, input, deadline_us, error) : NULL;
 }

@@ -23,6 +23,11 @@ gboolean bal_hook_is (int argc, char **argv, const char *operation, const char *
 /* Everything to the end of @fd, at most BAL_DAEMON_PAYLOAD_MAX_BYTES. */
 GBytes *bal_hook_read_input (int fd, gint64 deadline_us, GError **error);
 
+/* Passes libvirt's call, with the XML that was read from stdin, over a connection to ballastd
+ * (daemon-client.h) and gives what it returned. */
+JsonNode *bal_hook_exchange (
+  int fd, const char *hook, char **argv, GBytes *xml, gint64 deadline_us, GError **error);
+
 /* Passes libvirt's call, stdin included, to the ballastd below @root and gives what it returned.
  * When nobody is there, stdin is not read and the answer, BAL_DAEMON_ERROR_ABSENT, comes at once.
  */

@@ -4,6 +4,7 @@
 #include "host-hook/file-io.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define FILE_SUFFIX ".json"
 
@@ -91,7 +92,7 @@ bal_journal_save (const char *root, const BalJournalEntry *entry, GError **error
 }
 
 static BalJournalEntry *
-load_file (const char *folder, const char *file_name, GError **error)
+read_file (const char *folder, const char *file_name, GError **error)
 {
   gsize length_bytes;
   g_autofree char *path = g_build_filename (folder, file_name, NULL);
@@ -113,6 +114,26 @@ load_file (const char *folder, const char *file_name, GError **error)
       return NULL;
     }
   return g_steal_pointer (&entry);
+}
+
+/* Nobody can settle what nobody can read, and its domain is left alone until a person has looked.
+ */
+static BalJournalEntry *
+load_file (const char *folder, const char *file_name, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  BalJournalEntry *entry = read_file (folder, file_name, &failure);
+
+  if (entry != NULL)
+    return entry;
+  if (failure->domain == BAL_JOURNAL_ERROR
+      || g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_INVALID_DATA))
+    g_set_error (error, failure->domain, failure->code,
+                 "%s; look at the domain's sizes (`virsh dumpxml`), then remove the file",
+                 failure->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return NULL;
 }
 
 BalJournalEntry *
@@ -155,13 +176,18 @@ compare_items (gconstpointer a, gconstpointer b)
   return strcmp (first->file_name, second->file_name);
 }
 
+static gboolean
+is_about (const char *file_name, const char *uuid)
+{
+  return g_str_has_prefix (file_name, uuid) && file_name[strlen (uuid)] == '.';
+}
+
 /* Temporary files of a write that a crash cut short begin with a dot. */
 static gboolean
 is_wanted (const char *file_name, const char *uuid)
 {
   return *file_name != '.' && g_str_has_suffix (file_name, FILE_SUFFIX)
-         && (uuid == NULL
-             || (g_str_has_prefix (file_name, uuid) && file_name[strlen (uuid)] == '.'));
+         && (uuid == NULL || is_about (file_name, uuid));
 }
 
 GPtrArray *
@@ -176,7 +202,9 @@ bal_journal_list (const char *root, const char *uuid, GError **error)
     return g_steal_pointer (&items);
   if (folder == NULL)
     {
-      g_propagate_error (error, g_steal_pointer (&open_error));
+      g_set_error (error, open_error->domain, open_error->code,
+                   "The journal %s cannot be read%s: %s; nothing was touched", path,
+                   geteuid () == 0 ? "" : " (run this as root)", open_error->message);
       return NULL;
     }
   for (const char *name; (name = g_dir_read_name (folder)) != NULL;)
@@ -198,7 +226,7 @@ bal_journal_item_matches (const BalJournalItem *self, const char *domain)
   if (!domain)
     return TRUE;
   if (!self->entry)
-    return g_str_has_prefix (self->file_name, domain);
+    return is_about (self->file_name, domain);
   return g_strcmp0 (self->entry->domain_name, domain) == 0
          || g_strcmp0 (self->entry->uuid, domain) == 0;
 }

@@ -11,19 +11,31 @@ typedef struct
 {
   const char *name;
   BalCommand run;
+  guint options; /* the common ones that it knows, of BalCliOption */
   const char *help;
 } Command;
 
+/* Of all that ask libvirt, and read the configuration. */
+#define USUAL (BAL_CLI_CONNECT | BAL_CLI_CONFIG | BAL_CLI_JSON)
+
 static const Command commands[] = {
-  {"migrate", bal_cmd_migrate, "migrate a domain without its free memory"},
-  {"ranges", bal_cmd_ranges, "print the guest's free memory ranges"},
-  {"plan", bal_cmd_plan, "print what a migration would release, and why"},
-  {"release", bal_cmd_release, "release free memory now, for a migration by somebody else"},
-  {"restore", bal_cmd_restore, "give a domain's memory back now"},
-  {"status", bal_cmd_status, "print what is released, and the last automatic migrations"},
-  {"recover", bal_cmd_recover, "finish what an interrupted ballast left behind"},
-  {"check-config", bal_cmd_check_config, "say whether the configuration is valid"},
-  {"retire", bal_cmd_retire, "give all back and take all marks off, before Ballast is removed"},
+  {"migrate", bal_cmd_migrate, BAL_CLI_ALL_OPTIONS, "migrate a domain without its free memory"},
+  {"ranges", bal_cmd_ranges, USUAL, "print the guest's free memory ranges"},
+  {"plan", bal_cmd_plan, BAL_CLI_ALL_OPTIONS, "print what a migration would release, and why"},
+  {"advise", bal_cmd_advise, USUAL | BAL_CLI_MECHANISMS,
+   "print what a domain lacks to have its memory released"},
+  {"release", bal_cmd_release, BAL_CLI_ALL_OPTIONS,
+   "release free memory now, for a migration by somebody else"},
+  {"restore", bal_cmd_restore, USUAL, "give a domain's memory back now"},
+  {"status", bal_cmd_status, BAL_CLI_CONNECT | BAL_CLI_JSON,
+   "print what is released, and the last automatic migrations"},
+  {"recover", bal_cmd_recover, USUAL, "finish what an interrupted ballast left behind"},
+  {"check-config", bal_cmd_check_config, BAL_CLI_CONFIG | BAL_CLI_JSON,
+   "say whether the configuration is valid"},
+  {"vf", bal_cmd_vf, BAL_CLI_CONNECT | BAL_CLI_JSON,
+   "hand out virtual functions of this host's NICs by bandwidth"},
+  {"retire", bal_cmd_retire, BAL_CLI_CONNECT,
+   "give all back and take all marks off, before Ballast is removed"},
 };
 
 static const char *const exit_codes =
@@ -31,10 +43,12 @@ static const char *const exit_codes =
   "  0    done\n"
   "  1    failed; the guest runs where it was, with its memory\n"
   "  2    bad option or configuration; nothing was touched\n"
-  "  3    no such domain, domain off, or no connection; nothing was touched\n"
+  "  3    no such domain (or port, or physical function), domain off, or no connection;\n"
+  "       nothing was touched\n"
   "  4    another process is at work on this domain; nothing was touched\n"
   "  5    memory is still released: see `ballast status` and `ballast recover`\n"
   "  6    the outcome is not known: see `ballast status`\n"
+  "  7    no physical function has that bandwidth, or a VF, left; nothing was touched\n"
   "  130  interrupted; the guest runs where it was, with its memory\n";
 
 static char *
@@ -56,7 +70,7 @@ parse_leading_options (BalCli *cli, char **argv, char ***words, GError **error)
   g_autofree char *summary = describe_commands ();
   g_auto (GStrv) arguments = g_strdupv (argv);
   gboolean version = FALSE;
-  GOptionEntry common[6];
+  GOptionEntry common[BAL_CLI_N_ENTRIES];
   const GOptionEntry own[] = {
     {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
     {0},
@@ -65,7 +79,8 @@ parse_leading_options (BalCli *cli, char **argv, char ***words, GError **error)
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, exit_codes);
   g_option_context_set_strict_posix (context, TRUE);
-  g_option_context_add_main_entries (context, bal_cli_entries (cli, common), NULL);
+  g_option_context_add_main_entries (context, bal_cli_entries (cli, BAL_CLI_ALL_OPTIONS, common),
+                                     NULL);
   g_option_context_add_main_entries (context, own, NULL);
   if (!g_option_context_parse_strv (context, &arguments, error))
     return FALSE;
@@ -83,7 +98,10 @@ run_command (BalCli *cli, char **words, GError **error)
 {
   for (gsize i = 0; words[0] && i < G_N_ELEMENTS (commands); i++)
     if (strcmp (commands[i].name, words[0]) == 0)
-      return commands[i].run (cli, words, error);
+      {
+        cli->options = commands[i].options;
+        return bal_cli_check_options (cli, words[0], error) && commands[i].run (cli, words, error);
+      }
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
                words[0] ? "There is no command \"%s\"; `ballast --help` lists them"
                         : "A command is missing%s; `ballast --help` lists them",

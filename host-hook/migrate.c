@@ -5,6 +5,7 @@
 #include "host-hook/connection.h"
 #include "host-hook/domain-lock.h"
 #include "host-hook/failure.h"
+#include "host-hook/migrate-vf.h"
 #include "host-hook/migration.h"
 #include "host-hook/prepare.h"
 #include "host-hook/recover.h"
@@ -95,9 +96,8 @@ sizes_must_stay (const BalMigration *self)
 }
 
 static gboolean
-survey_and_plan (BalMigration *self)
+take_survey (BalMigration *self, GError **error)
 {
-  g_autoptr (GError) error = NULL;
   BalSurveyRequest request = {
     .root = self->job->root,
     .domain = self->domain,
@@ -107,16 +107,47 @@ survey_and_plan (BalMigration *self)
     .config = self->job->config,
   };
 
-  if (!bal_prepare (self->job, &request, &self->survey, &self->plan, &error))
+  return bal_prepare (self->job, &request, &self->survey, &self->plan, error);
+}
+
+/* The domain has its VFs as long as it can: what a release takes it would be without network. But
+ * QEMU ignores the balloon beside them, so where nothing else releases they go first, and the
+ * domain is looked at once more. FALSE: they could not be detached. */
+static gboolean
+make_way_for_balloon (BalMigration *self, GError **problem, GError **error)
+{
+  if (self->plan.steps->len > 0 || !self->survey.facts.has_vfio || !self->source_local)
+    return TRUE;
+  if (!bal_migrate_vf_detach (self->job, self->domain, self->uuid, &self->vfs_detached, error))
+    return FALSE;
+  if (!self->vfs_detached)
+    return TRUE;
+  bal_plan_clear (&self->plan);
+  bal_survey_clear (&self->survey);
+  take_survey (self, problem);
+  return TRUE;
+}
+
+/* *@releases: whether there is something to release. FALSE: there is to be no migration. */
+static gboolean
+survey_and_plan (BalMigration *self, gboolean *releases, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  *releases = FALSE;
+  if (take_survey (self, &problem) && !make_way_for_balloon (self, &problem, error))
+    return FALSE;
+  if (problem)
     {
-      say_nothing_released (self, error->message, TRUE);
-      return FALSE;
+      say_nothing_released (self, problem->message, TRUE);
+      return TRUE;
     }
   warn_of_bad_agent (self);
   BAL_BREAKPOINT ("planned");
   if (self->plan.steps->len == 0)
     say_nothing_released (self, self->plan.why_nothing, self->plan.is_warning);
-  return self->plan.steps->len > 0;
+  *releases = self->plan.steps->len > 0;
+  return TRUE;
 }
 
 static void
@@ -241,6 +272,58 @@ take_lock (BalMigration *self, BalDomainLock **lock, char **problem, GError **er
   return TRUE;
 }
 
+/* As late as can be: they are kept for the domain for two minutes, and a release may take longer.
+ * Asked again, that time begins anew. */
+static gboolean
+detach_vfs (BalMigration *self, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (bal_migrate_vf_detach (self->job, self->domain, self->uuid, &self->vfs_detached, &failure))
+    return TRUE;
+  if (bal_outcome_stayed (self, error))
+    g_propagate_error (error, g_steal_pointer (&failure));
+  else
+    bal_report_warning (self->job->report, "%s", failure->message);
+  return FALSE;
+}
+
+/* With the lock, or without one but on good terms. */
+static gboolean
+release_and_transfer (BalMigration *self, const char *plain, const char *problem, GError **error)
+{
+  gboolean releases = FALSE;
+
+  if (!plain && !problem)
+    problem = settle_earlier (self);
+  if (plain)
+    say_nothing_released (self, plain, FALSE);
+  else if (problem)
+    say_nothing_released (self, problem, TRUE);
+  else if (!survey_and_plan (self, &releases, error))
+    return FALSE;
+  if (releases && !bal_cancel_requested (self->job->cancel))
+    release (self);
+  if (bal_cancel_requested (self->job->cancel))
+    return stop_before_transfer (self, error);
+  if (!plain && self->source_local && !detach_vfs (self, error))
+    return FALSE;
+  return transfer (self, error);
+}
+
+/* Those of its virtual functions that cannot travel are detached on the way. */
+static gboolean
+migrate_without_vfs (BalMigration *self, const char *plain, const char *problem, GError **error)
+{
+  gboolean ok = release_and_transfer (self, plain, problem, error);
+
+  if (!ok && self->vfs_detached)
+    bal_migrate_vf_attach (self->job, self->source, self->uuid);
+  else if (self->vfs_detached && self->destination)
+    bal_migrate_vf_await (self->job, self->destination, self->uuid);
+  return ok;
+}
+
 gboolean
 bal_migrate (const BalJob *job,
              virConnectPtr source,
@@ -267,13 +350,5 @@ bal_migrate (const BalJob *job,
   if (!take_lock (&self, &lock, &problem, error))
     return FALSE;
 
-  if (plain)
-    say_nothing_released (&self, plain, FALSE);
-  else if (problem || (problem = g_strdup (settle_earlier (&self))))
-    say_nothing_released (&self, problem, TRUE);
-  else if (survey_and_plan (&self) && !bal_cancel_requested (job->cancel))
-    release (&self);
-  if (bal_cancel_requested (job->cancel))
-    return stop_before_transfer (&self, error);
-  return transfer (&self, error);
+  return migrate_without_vfs (&self, plain, problem, error);
 }

@@ -26,6 +26,7 @@ typedef struct
   virConnectPtr destination; /* NULL: out of reach from here; p2p and direct only */
   virDomainPtr domain;       /* borrowed; the source's */
   gboolean source_local;
+  gboolean vfs_detached; /* or may be: they are to be attached again if the domain stays */
   char uuid[VIR_UUID_STRING_BUFLEN];
   BalSurvey survey;
   BalPlan plan;

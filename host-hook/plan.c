@@ -43,32 +43,6 @@ plan_step_clear (gpointer data)
   g_free (step->alias);
 }
 
-static void
-virtio_mem_facts_clear (gpointer data)
-{
-  BalVirtioMemFacts *device = data;
-
-  g_free (device->alias);
-}
-
-GArray *
-bal_virtio_mem_facts_new (void)
-{
-  GArray *devices = g_array_new (FALSE, TRUE, sizeof (BalVirtioMemFacts));
-
-  g_array_set_clear_func (devices, virtio_mem_facts_clear);
-  return devices;
-}
-
-void
-bal_facts_clear (BalFacts *self)
-{
-  g_free (self->agent_problem);
-  bal_memory_info_clear (&self->memory);
-  g_clear_pointer (&self->virtio_mem, g_array_unref);
-  *self = (BalFacts){0};
-}
-
 void
 bal_plan_clear (BalPlan *self)
 {
@@ -94,22 +68,6 @@ policy_allows (const BalPolicy *policy, BalMechanism mechanism)
   return FALSE;
 }
 
-/* Less memory in sight makes a guest with strict overcommit refuse allocations, and one that panics
- * when memory runs out has no second chance: such guests keep what they have. */
-static const char *
-why_guest_needs_its_memory (const BalFacts *facts)
-{
-  if (!facts->agent_answers)
-    return NULL;
-  if (facts->memory.overcommit_mode == 2)
-    return "the guest runs with vm.overcommit_memory=2";
-  if (facts->memory.panic_on_oom != 0)
-    return "the guest runs with vm.panic_on_oom";
-  if (facts->memory.oom_kill_allocating_task)
-    return "the guest runs with vm.oom_kill_allocating_task";
-  return NULL;
-}
-
 /* Why nothing at all can be released, or NULL. */
 static const char *
 why_never (const BalFacts *facts, gboolean *is_warning)
@@ -121,7 +79,7 @@ why_never (const BalFacts *facts, gboolean *is_warning)
     return "the guest does not run";
   if (facts->has_encryption)
     return "the guest's memory is encrypted, the host cannot tell what is free";
-  guarded = why_guest_needs_its_memory (facts);
+  guarded = bal_facts_guest_objection (facts);
   if (guarded)
     return guarded;
   if (!facts->guest_free_known)
@@ -261,10 +219,8 @@ why_no_balloon (const BalFacts *facts, const BalPolicy *policy)
     return "libvirt cannot change its size while it migrates the domain";
   if (!facts->has_balloon)
     return "the guest's balloon driver does not answer";
-  if (facts->has_vfio)
-    return "a device is passed through (VFIO), so QEMU ignores the balloon";
-  if (facts->has_hugepages)
-    return "the balloon frees nothing of huge page backing";
+  if (bal_facts_balloon_obstacle (facts))
+    return bal_facts_balloon_obstacle (facts);
   if (why_sizes_stay (facts))
     return why_sizes_stay (facts);
   if (facts->virtio_mem && facts->virtio_mem->len > 0)

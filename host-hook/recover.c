@@ -34,6 +34,27 @@ bal_recover_wait_for_job (virConnectPtr connection, const char *uuid, guint wait
   return state;
 }
 
+void
+bal_recovered_clear (BalRecovered *self)
+{
+  g_free (self->sentence);
+  *self = (BalRecovered){0};
+}
+
+static void say (BalRecovered *out, const char *outcome, const char *format, ...)
+  G_GNUC_PRINTF (3, 4);
+
+static void
+say (BalRecovered *out, const char *outcome, const char *format, ...)
+{
+  va_list arguments;
+
+  bal_recovered_clear (out);
+  va_start (arguments, format);
+  *out = (BalRecovered){.outcome = outcome, .sentence = g_strdup_vprintf (format, arguments)};
+  va_end (arguments);
+}
+
 static gboolean
 must_wait (GError **error, const BalJournalEntry *entry, BalDomainState state)
 {
@@ -97,7 +118,10 @@ bal_recover_is_same_process (const BalJob *job, const BalJournalEntry *entry)
 }
 
 static gboolean
-settle_here (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+settle_here (const BalRecover *self,
+             const BalJournalEntry *entry,
+             BalRecovered *out,
+             GError **error)
 {
   g_autoptr (virDomain) domain = virDomainLookupByUUIDString (self->connection, entry->uuid);
   gboolean found = FALSE;
@@ -106,16 +130,16 @@ settle_here (const BalRecover *self, const BalJournalEntry *entry, char **what, 
     return must_wait (error, entry, BAL_DOMAIN_UNKNOWN);
   if (bal_recover_is_same_process (self->job, entry))
     {
-      *what = g_strdup_printf ("Domain \"%s\" has its memory back", entry->domain_name);
+      say (out, "restored", "Domain \"%s\" has its memory back", entry->domain_name);
       return give_back (self, domain, self->is_local, entry, error);
     }
   if (!settle_by_tag (self, domain, self->is_local, entry->migration_id, &found, error))
     return FALSE;
-  *what =
-    g_strdup_printf (found ? "Domain \"%s\" was restarted from a saved state and has its memory "
-                             "back"
-                           : "Domain \"%s\" was started anew and has all its memory",
-                     entry->domain_name);
+  if (found)
+    say (out, "restored", "Domain \"%s\" was restarted from a saved state and has its memory back",
+         entry->domain_name);
+  else
+    say (out, "whole", "Domain \"%s\" was started anew and has all its memory", entry->domain_name);
   return TRUE;
 }
 
@@ -125,7 +149,7 @@ static gboolean
 settle_copy_there (const BalRecover *self,
                    virConnectPtr destination,
                    const BalJournalEntry *entry,
-                   char **what,
+                   BalRecovered *out,
                    GError **error)
 {
   g_autoptr (virDomain) domain = virDomainLookupByUUIDString (destination, entry->uuid);
@@ -139,18 +163,21 @@ settle_copy_there (const BalRecover *self,
         return FALSE;
       if (!tag || g_strcmp0 (tag->migration_id, entry->migration_id) != 0)
         {
-          *what = g_strdup_printf ("Domain \"%s\" was settled at %s before", entry->domain_name,
-                                   entry->dest_uri);
+          say (out, "whole", "Domain \"%s\" was settled at %s before", entry->domain_name,
+               entry->dest_uri);
           return TRUE;
         }
     }
-  *what = g_strdup_printf ("Domain \"%s\" has its memory back at %s", entry->domain_name,
-                           entry->dest_uri);
+  say (out, "restored", "Domain \"%s\" has its memory back at %s", entry->domain_name,
+       entry->dest_uri);
   return give_back (self, domain, bal_connection_is_local (destination), entry, error);
 }
 
 static gboolean
-settle_there (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+settle_there (const BalRecover *self,
+              const BalJournalEntry *entry,
+              BalRecovered *out,
+              GError **error)
 {
   g_autoptr (virConnect) destination =
     bal_connection_open_within (entry->dest_uri, CONNECT_WAIT_MS);
@@ -160,14 +187,15 @@ settle_there (const BalRecover *self, const BalJournalEntry *entry, char **what,
 
   if (state == BAL_DOMAIN_GONE)
     {
-      *what = g_strdup_printf ("Domain \"%s\" runs at neither end any more; `ballast restore` on "
-                               "its host helps if it went on from there",
-                               entry->domain_name);
+      say (out, "gone",
+           "Domain \"%s\" runs at neither end any more; `ballast restore` on its host helps if it "
+           "went on from there",
+           entry->domain_name);
       return TRUE;
     }
   if (state != BAL_DOMAIN_RUNNING)
     return must_wait (error, entry, state);
-  return settle_copy_there (self, destination, entry, what, error);
+  return settle_copy_there (self, destination, entry, out, error);
 }
 
 /* No hold outlives its deadline, wherever the guest is. */
@@ -181,42 +209,40 @@ has_ended_by_itself (const BalRecover *self, const BalJournalEntry *entry)
 }
 
 static gboolean
-settle (const BalRecover *self, const BalJournalEntry *entry, char **what, GError **error)
+settle (const BalRecover *self, const BalJournalEntry *entry, BalRecovered *out, GError **error)
 {
   BalDomainState state;
 
   if (has_ended_by_itself (self, entry))
     {
-      *what =
-        g_strdup_printf ("Domain \"%s\" has taken its memory back by itself", entry->domain_name);
+      say (out, "whole", "Domain \"%s\" has taken its memory back by itself", entry->domain_name);
       return TRUE;
     }
   state = bal_recover_wait_for_job (self->connection, entry->uuid, JOB_WAIT_MS);
   if (state == BAL_DOMAIN_RUNNING)
-    return settle_here (self, entry, what, error);
+    return settle_here (self, entry, out, error);
   if (state != BAL_DOMAIN_GONE)
     return must_wait (error, entry, state);
   if (entry->dest_uri)
-    return settle_there (self, entry, what, error);
-  *what = g_strdup_printf ("Domain \"%s\" does not run here any more; `ballast restore` gives its "
-                           "memory back on the host where it runs",
-                           entry->domain_name);
+    return settle_there (self, entry, out, error);
+  say (out, "gone",
+       "Domain \"%s\" does not run here any more; `ballast restore` gives its memory back on the "
+       "host where it runs",
+       entry->domain_name);
   return TRUE;
 }
 
 gboolean
 bal_recover_entry (const BalRecover *self,
                    const BalJournalEntry *entry,
-                   char **what,
+                   BalRecovered *out,
                    GError **error)
 {
-  g_autofree char *sentence = NULL;
-
-  if (!settle (self, entry, &sentence, error)
-      || !bal_journal_remove (self->job->root, entry, error))
-    return FALSE;
-  *what = g_steal_pointer (&sentence);
-  return TRUE;
+  *out = (BalRecovered){0};
+  if (settle (self, entry, out, error) && bal_journal_remove (self->job->root, entry, error))
+    return TRUE;
+  bal_recovered_clear (out);
+  return FALSE;
 }
 
 gboolean
@@ -233,7 +259,7 @@ bal_recover_journal (const BalRecover *self, const char *uuid, gboolean *found, 
   for (guint i = 0; i < items->len; i++)
     {
       const BalJournalItem *item = g_ptr_array_index (items, i);
-      g_autofree char *what = NULL;
+      g_auto (BalRecovered) recovered = {0};
 
       if (item->error)
         {
@@ -241,7 +267,7 @@ bal_recover_journal (const BalRecover *self, const char *uuid, gboolean *found, 
           continue;
         }
       *found = TRUE;
-      if (!bal_recover_entry (self, item->entry, &what, error))
+      if (!bal_recover_entry (self, item->entry, &recovered, error))
         return FALSE;
     }
   return TRUE;

@@ -25,10 +25,23 @@ typedef struct
   gboolean is_local;
 } BalRecover;
 
-/* Settles one journal entry and removes it. *@what gets a sentence that says how. */
+/* How an entry was settled. */
+typedef struct
+{
+  /* For programs: "restored", its memory was given back now; "whole", it had all of it before;
+   * "gone", it does not run where one could give anything back. */
+  const char *outcome;
+  char *sentence; /* for people, without a full stop */
+} BalRecovered;
+
+void bal_recovered_clear (BalRecovered *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BalRecovered, bal_recovered_clear)
+
+/* Settles one journal entry and removes it. @out need not be initialised; it is left cleared on
+ * failure. */
 gboolean bal_recover_entry (const BalRecover *self,
                             const BalJournalEntry *entry,
-                            char **what,
+                            BalRecovered *out,
                             GError **error);
 
 /* Settles what this host's journal knows of a domain, wherever that is by now (nothing when the

@@ -204,16 +204,6 @@ add_member (JsonBuilder *builder, const char *name, guint64 value)
 }
 
 static void
-add_string_or_null (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  if (value)
-    json_builder_add_string_value (builder, value);
-  else
-    json_builder_add_null_value (builder);
-}
-
-static void
 add_figures (JsonBuilder *builder, const BalSummary *summary)
 {
   add_member (builder, "gain-bytes", summary->gain_bytes);
@@ -224,7 +214,7 @@ add_figures (JsonBuilder *builder, const BalSummary *summary)
   for (guint i = 0; i < BAL_N_MECHANISMS; i++)
     add_member (builder, bal_mechanism_name (i), summary->released_bytes[i]);
   json_builder_end_object (builder);
-  add_string_or_null (builder, "why-nothing", summary->why_nothing);
+  bal_json_add_text (builder, "why-nothing", summary->why_nothing);
   if (summary->has_transfer)
     add_member (builder, "sent-bytes", summary->sent_bytes);
   if (summary->has_downtime)
@@ -234,6 +224,19 @@ add_figures (JsonBuilder *builder, const BalSummary *summary)
   for (guint i = 0; i < BAL_N_PHASES; i++)
     add_member (builder, phase_names[i], (guint64)summary->phase_us[i] / 1000);
   json_builder_end_object (builder);
+}
+
+void
+bal_json_add_text (JsonBuilder *builder, const char *name, const char *text)
+{
+  /* NB: what names a file need not be UTF-8. */
+  g_autofree char *valid = text ? g_utf8_make_valid (text, -1) : NULL;
+
+  json_builder_set_member_name (builder, name);
+  if (valid)
+    json_builder_add_string_value (builder, valid);
+  else
+    json_builder_add_null_value (builder);
 }
 
 void
@@ -251,12 +254,12 @@ print_json (BalReport *self, const char *outcome, const GError *failure)
   g_autoptr (JsonNode) root = NULL;
 
   json_builder_begin_object (builder);
-  add_string_or_null (builder, "domain", self->summary.domain);
-  add_string_or_null (builder, "destination-uri", self->summary.destination_uri);
-  add_string_or_null (builder, "outcome", outcome);
+  bal_json_add_text (builder, "domain", self->summary.domain);
+  bal_json_add_text (builder, "destination-uri", self->summary.destination_uri);
+  bal_json_add_text (builder, "outcome", outcome);
   json_builder_set_member_name (builder, "moved");
   json_builder_add_boolean_value (builder, self->summary.moved);
-  add_string_or_null (builder, "error", failure ? failure->message : NULL);
+  bal_json_add_text (builder, "error", failure ? failure->message : NULL);
   add_member (builder, "exit-code", bal_failure_exit_code (failure));
   add_figures (builder, &self->summary);
   json_builder_set_member_name (builder, "warnings");

@@ -80,6 +80,9 @@ void bal_report_finish (BalReport *self, const char *outcome, const GError *fail
  * hold, are escaped. */
 void bal_say (FILE *stream, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
+/* The member @name of an object; @text NULL is null. */
+void bal_json_add_text (JsonBuilder *builder, const char *name, const char *text);
+
 /* Prints @root as JSON on stdout, indented. */
 void bal_print_json (JsonNode *root);
 

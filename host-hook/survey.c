@@ -104,7 +104,7 @@ ask_balloon (const BalSurveyRequest *request, BalSurvey *self, guint64 *rss_byte
   if (!self->xml.has_balloon
       || !bal_size_read (&balloon, &requested_kib, &facts->balloon_kib, NULL))
     return;
-  if (facts->agent_answers)
+  if (facts->agent_answers || (request->changes_nothing && !self->xml.balloon_has_stats_period))
     {
       facts->has_balloon = TRUE;
       return;
@@ -163,6 +163,7 @@ take_basics (const BalSurveyRequest *request, BalSurvey *self)
   facts->source_local = request->source_local;
   facts->has_vfio = self->xml.has_vfio;
   facts->has_hugepages = self->xml.has_hugepages;
+  facts->has_locked_memory = self->xml.has_locked_memory;
   facts->has_encryption = self->xml.has_encryption;
   facts->has_free_page_hint = self->xml.has_free_page_hint;
   facts->has_free_page_reporting = self->xml.has_free_page_reporting;

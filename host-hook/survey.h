@@ -3,8 +3,10 @@
  * Survey: gathers the facts that a plan is made from, from libvirt, the guest agent, QEMU and
  * /proc.
  *
- * It changes nothing in the guest. What cannot be found out is left unknown and becomes a reason in
- * the plan, not a failure: a domain that says nothing is migrated plainly.
+ * It changes nothing in the guest; in the domain, for a moment, how often its balloon's driver is
+ * polled (balloon-stats.h), unless the request says that nothing may change. What cannot be found
+ * out is left unknown and becomes a reason in the plan, not a failure: a domain that says nothing
+ * is migrated plainly.
  *
  * Ownership: the BalSurvey is the caller's. The agent's connection in it stays open: the channel
  * serves one client at a time, and whoever releases goes on in the same conversation.
@@ -29,7 +31,9 @@ typedef struct
   gboolean source_local;
   gboolean destination_reachable;
   gboolean sizes_must_stay;
-  gboolean under_job; /* libvirt's own job holds the domain */
+  gboolean under_job;       /* libvirt's own job holds the domain */
+  gboolean changes_nothing; /* a balloon that the domain does not poll is taken to answer, and what
+                               is free in the guest stays unknown */
   const BalConfig *config;
 } BalSurveyRequest;
 

@@ -11,12 +11,13 @@
         guest.moved_to(bed.dst)
         guest.canary_check()
 
-hosts.py makes the hosts (each is a Host, host.py), guest.py the guests, image.py what they
-boot from.
+hosts.py makes the hosts (each is a Host, host.py), guest.py the guests that
+guest_spec.py describes, image.py what they boot from.
 For people: `python3 -m bed --help` in this folder's parent.
 """
 
-from .guest import Guest, GuestError, GuestSpec
+from .guest import Guest, GuestError
+from .guest_spec import GuestSpec
 from .host import BedError, CommandError, Host, wait_until
 from .hosts import Bed
 

@@ -7,12 +7,13 @@ import tempfile
 
 from .host import build_dir, wait_until
 
+PROGRAM = "ballast-hook-memory"
 HOOK = "/etc/libvirt/hooks/qemu.d/50-ballast-memory"
 
 
 def install_hook(host):
     """libvirtd looks for hooks when it starts."""
-    host.run(["install", "-D", f"{build_dir()}/host-hook/{os.path.basename(HOOK)}", HOOK])
+    host.run(["install", "-D", f"{build_dir()}/host-hook/{PROGRAM}", HOOK])
     host.restart_libvirtd()
 
 
@@ -37,9 +38,11 @@ class Daemon:
                 pass
         self._configure(config)
         with open(f"{self._folder}/log", "w", encoding="utf-8") as log:
-            self._process = host.popen([*within, f"{build_dir()}/host-hook/ballastd", "--config",
-                                        f"{self._folder}/ballast.conf"], stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
+            self._process = host.popen([*within, *self._argv()], stderr=log, env={"BALLAST_BREAKPOINT_DIR": self._folder})
         self.wait_for_log("connected to libvirt")
+
+    def _argv(self):
+        return [f"{build_dir()}/host-hook/ballastd", "--config", f"{self._folder}/ballast.conf"]
 
     def _configure(self, config):
         with open(f"{self._folder}/ballast.conf", "w", encoding="ascii") as file:
@@ -76,3 +79,10 @@ class Daemon:
         if self._process.poll() is None:
             self._process.terminate()
             assert self._process.wait(10) == 0
+
+
+class PackagedDaemon(Daemon):
+    """The ballastd of a host's package, with the configuration that comes with it."""
+
+    def _argv(self):
+        return ["/usr/sbin/ballastd"]

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Test guests: domain XML from a GuestSpec, and a Guest to start, drive and watch one.
+"""Test guests: a Guest to start, drive and watch one that is made as a GuestSpec says.
 
 A guest runs guest-tool (tests/guest), which executes shell commands that arrive on a
 virtio-serial port of its own, so a test can ask the guest anything, on whichever host it is.
 """
 
 import base64
-import dataclasses
 import itertools
 import os
 import random
@@ -14,14 +13,11 @@ import re
 import select
 import socket
 import time
-import uuid
 import xml.etree.ElementTree as ElementTree
 
+from .guest_spec import AGENT_CHANNEL, TEST_CHANNEL
 from .host import wait_until
-from .kvm import domain_type, emulator
-
-AGENT_CHANNEL = "org.ballast.guest_agent.0"
-TEST_CHANNEL = "org.ballast.test.0"
+from .kvm import domain_type
 
 BOOT_TIMEOUT = 120
 
@@ -33,103 +29,6 @@ class GuestError(Exception):
         super().__init__(message)
         self.status = status
         self.output = output
-
-
-@dataclasses.dataclass(frozen=True)
-class GuestSpec:
-    """What a guest is made of.
-
-    balloon: "virtio" or "none"; autodeflate: deflate on out-of-memory
-    virtio_mem_mib: size of a virtio-mem device beside memory_mib of boot RAM (0: no device);
-        virtio_mem_requested_mib: how much of it is plugged (default: all)
-    channel: the domain has the agent's channel; agent: the agent is started in the guest
-    disk_mib: qcow2 disk of that size (0: none), one file for both hosts, or with
-        shared_disk=False one on each host (for migrations that copy storage)
-    shared_memory: guest RAM in a shared memfd; default is private anonymous memory
-    persistent: defined in libvirt, not only running
-    """
-
-    name: str
-    memory_mib: int = 512
-    vcpus: int = 1
-    balloon: str = "virtio"
-    autodeflate: bool = False
-    virtio_mem_mib: int = 0
-    virtio_mem_requested_mib: int | None = None
-    channel: bool = True
-    agent: bool = True
-    kernel_args: str = ""
-    disk_mib: int = 0
-    shared_disk: bool = True
-    shared_memory: bool = False
-    persistent: bool = True
-    extra_devices: str = ""
-
-    def disk_path(self, bed):
-        """Where QEMU finds the disk (on a host, when the disk is not shared)."""
-        folder = bed.shared if self.shared_disk else "/var/lib/libvirt/images"
-        return os.path.join(folder, self.name + ".qcow2")
-
-    def domain_xml(self, bed, domain_type):
-        """The domain's XML on `bed`."""
-        total_mib = self.memory_mib + self.virtio_mem_mib
-        append = f"console=ttyS0 quiet panic=1 cryptomgr.notests memhp_default_state=online_movable {self.kernel_args}"
-        if not self.agent:
-            append += " ballast.noagent"
-        return f"""\
-<domain type='{domain_type}'>
-  <name>{self.name}</name>
-  <uuid>{uuid.uuid5(uuid.NAMESPACE_OID, self.name)}</uuid>
-  {f"<maxMemory slots='4' unit='MiB'>{total_mib + 1024}</maxMemory>" if self.virtio_mem_mib else ""}
-  <memory unit='MiB'>{total_mib}</memory>
-  <currentMemory unit='MiB'>{total_mib}</currentMemory>
-  {"<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" if self.shared_memory else ""}
-  <vcpu>{self.vcpus}</vcpu>
-  {self._numa_xml() if self.virtio_mem_mib else ""}
-  <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>{bed.kernel}</kernel>
-    <initrd>{bed.initrd}</initrd>
-    <cmdline>{append.strip()}</cmdline>
-  </os>
-  <features><acpi/></features>
-  <on_reboot>restart</on_reboot>
-  <on_crash>destroy</on_crash>
-  <devices>
-    <emulator>{emulator(bed.src, self.virtio_mem_mib > 0)}</emulator>
-    <controller type='usb' model='none'/>
-    <serial type='file'>
-      <source path='{os.path.join(bed.shared, self.name + ".console")}' append='on'/>
-      <target type='isa-serial' port='0'/>
-    </serial>
-    {self._channel_xml(TEST_CHANNEL)}
-    {self._channel_xml(AGENT_CHANNEL) if self.channel else ""}
-    <memballoon model='{self.balloon}'{" autodeflate='on'" if self.autodeflate else ""}/>
-    {self._disk_xml(bed) if self.disk_mib else ""}
-    {self._virtio_mem_xml() if self.virtio_mem_mib else ""}
-    {self.extra_devices}
-  </devices>
-</domain>
-"""
-
-    def _numa_xml(self):
-        return (f"<cpu><numa><cell id='0' cpus='0-{self.vcpus - 1}' memory='{self.memory_mib}' unit='MiB'/>"
-                "</numa></cpu>")
-
-    @staticmethod
-    def _channel_xml(name):
-        return f"<channel type='unix'><target type='virtio' name='{name}'/></channel>"
-
-    def _disk_xml(self, bed):
-        return ("<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/>"
-                f"<source file='{self.disk_path(bed)}'/><target dev='vda' bus='virtio'/></disk>")
-
-    def _virtio_mem_xml(self):
-        requested = self.virtio_mem_requested_mib
-        if requested is None:
-            requested = self.virtio_mem_mib
-        return (f"<memory model='virtio-mem'><target><size unit='MiB'>{self.virtio_mem_mib}</size><node>0</node>"
-                f"<block unit='MiB'>2</block><requested unit='MiB'>{requested}</requested></target></memory>")
 
 
 def connect_unix(path):
@@ -150,8 +49,8 @@ def connect_unix(path):
     return connected
 
 
-class _Line:
-    """Connection to the guest-tool server of one guest on one host."""
+class Line:
+    """Connection to a guest-tool server, by its unix socket."""
 
     def __init__(self, path):
         self._socket = connect_unix(path)
@@ -230,7 +129,7 @@ class Guest:
 
     def _prepare(self):
         """Makes the disk and the domain XML; returns the path of the latter."""
-        if self.spec.disk_mib:
+        if self.spec.has_disk:
             self._make_disk()
         path = os.path.join(self.bed.shared, self.name + ".xml")
         with open(path, "w", encoding="utf-8") as stream:
@@ -246,7 +145,9 @@ class Guest:
         hosts = [self.bed.src] if self.spec.shared_disk else self.bed.hosts
         for host in hosts:
             host.run(["mkdir", "-p", os.path.dirname(path)])
-            host.run(["qemu-img", "create", "-q", "-f", "qcow2", path, f"{self.spec.disk_mib}M"])
+            contents = (["-F", "raw", "-b", self.spec.disk_image, path] if self.spec.disk_image
+                        else [path, f"{self.spec.disk_mib}M"])
+            host.run(["qemu-img", "create", "-q", "-f", "qcow2", *contents])
 
     def wait_ready(self, timeout=BOOT_TIMEOUT):
         """Waits until the guest executes commands."""
@@ -327,7 +228,7 @@ class Guest:
         for host in self.bed.hosts:
             host.virsh("destroy", self.name, check=False)
             host.virsh("undefine", self.name, "--managed-save", "--snapshots-metadata", check=False)
-            if self.spec.disk_mib:
+            if self.spec.has_disk:
                 host.run(["rm", "-f", self.spec.disk_path(self.bed)])
         try:
             os.unlink(self._console_path())
@@ -421,7 +322,7 @@ class Guest:
         """(exit status, output) of a shell command in the guest."""
         try:
             if not self._line:
-                self._line = _Line(self.host.path(self.channel_path(TEST_CHANNEL)))
+                self._line = Line(self.host.path(self.channel_path(TEST_CHANNEL)))
             return self._line.ask(next(self._numbers), command, timeout)
         except (OSError, TimeoutError) as error:
             self.disconnect()

@@ -2,12 +2,16 @@
 """One host of the test bed: running commands in it, its libvirtd, its files and its link."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 import uuid
 
 ADDRESSES = {"src": "10.77.0.1", "dst": "10.77.0.2"}
+
+#: where the package ballast-host has the command line
+PACKAGED_BALLAST = "/usr/bin/ballast"
 
 _LIBVIRTD_CONF = """\
 host_uuid = "{host_uuid}"
@@ -68,6 +72,16 @@ def wait_until(condition, timeout, what, interval=0.05):
         time.sleep(interval)
 
 
+def host_environment(added=None):
+    """The environment of a command on a host: its own, what ours says about the programs under test, and `added`."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
+    for name, value in os.environ.items():
+        if name.startswith(("BALLAST_", "G_", "ASAN_", "UBSAN_", "LSAN_")):
+            environment[name] = value
+    environment.update(added or {})
+    return environment
+
+
 class HostProcess(subprocess.Popen):
     """A command that runs inside a host. Signals reach the command, not the nsenter around it."""
 
@@ -108,6 +122,7 @@ class Host:
         self.init_pid = init_pid
         self._daemons = _MODULAR if bed.daemons_folder else _MONOLITHIC
         self._libvirtd_pid_file = f"/run/{self._daemons[-1][0]}.pid"
+        self._has_package = False
 
     def __repr__(self):
         return f"<Host {self.name}>"
@@ -137,14 +152,9 @@ class Host:
 
     def popen(self, argv, env=None, **kwargs):
         """Starts a command (a HostProcess, text mode); other arguments as for subprocess.Popen."""
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
-        for name, value in os.environ.items():
-            if name.startswith(("BALLAST_", "G_", "ASAN_", "UBSAN_", "LSAN_")):
-                environment[name] = value
-        environment.update(env or {})
         kwargs.setdefault("text", True)
         kwargs.setdefault("stdin", subprocess.DEVNULL)
-        return HostProcess(self._nsenter(argv), env=environment, **kwargs)
+        return HostProcess(self._nsenter(argv), env=host_environment(env), **kwargs)
 
     def run(self, argv, check=True, timeout=60, input=None, env=None):
         """Runs a command to its end: a CompletedProcess with stdout and stderr as text.
@@ -169,12 +179,23 @@ class Host:
         return self.run(["virsh", "-q", "-c", "qemu:///system", *arguments], check=check, timeout=timeout)
 
     def ballast(self, *arguments, check=True, timeout=120, env=None):
-        """Runs the built command line `ballast` on the host; as run()."""
-        return self.run([ballast_program(), *arguments], check=check, timeout=timeout, env=env)
+        """Runs the command line `ballast` on the host, the installed one when it is; as run()."""
+        return self.run([self._ballast_path, *arguments], check=check, timeout=timeout, env=env)
 
     def ballast_popen(self, *arguments, **kwargs):
-        """Starts the built command line `ballast`; as popen()."""
-        return self.popen([ballast_program(), *arguments], **kwargs)
+        """Starts the command line `ballast`; as popen()."""
+        return self.popen([self._ballast_path, *arguments], **kwargs)
+
+    def install_package(self, package):
+        """Installs the deb of that file name; what it depends on has to be there. libvirtd sees its hooks then."""
+        shutil.copy(package, self.bed.shared)
+        self.run(["dpkg", "--install", os.path.join(self.bed.shared, os.path.basename(package))])
+        self._has_package = True
+        self.restart_libvirtd()
+
+    @property
+    def _ballast_path(self):
+        return PACKAGED_BALLAST if self._has_package else ballast_program()
 
     def pid_of(self, pidfile):
         """The pid in a pid file of the host, as the host sees it; None without file or process."""

@@ -71,7 +71,7 @@ class Bed:
         self._base = image.base_image()
         if self._modular:
             self.daemons_folder = modular.daemons_folder()
-        self._lock = _take_lock()
+        self._lock = take_lock()
         self.dir = os.environ.get("BALLAST_BED_DIR")
         if self.dir:
             self.dir = os.path.abspath(self.dir)
@@ -221,7 +221,8 @@ def _only_child(pid):
     return int(wait_until(read, 10, "the host's first process starts")[0])
 
 
-def _take_lock():
+def take_lock():
+    """Waits for the machine's QEMU lock: a descriptor that holds it, or None when a caller of ours does."""
     if os.environ.get("BALLAST_QEMU_LOCK_HELD") == "1":
         return None
     lock = os.open(LOCK_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -25,7 +25,7 @@ GUEST_SOURCES = os.path.join(TESTS, "guest")
 
 BOOT_MODULES = ("virtio_pci", "virtio_console", "virtio_balloon", "virtio_mem", "virtio_blk", "virtio_net")
 # Found by modprobe when something in the guest asks for them.
-EXTRA_MODULES = ("zram", "lzo-rle", "lzo", "zstd", "ext4", "loop")
+EXTRA_MODULES = ("zram", "lzo-rle", "lzo", "zstd", "ext4", "loop", "9p", "9pnet_virtio", "igbvf")
 
 _XZ_MAGIC = b"\xfd7zXZ\x00"
 _ELF_MAGIC = b"\x7fELF"
@@ -65,7 +65,7 @@ def base_image():
     recipe does. Raises ImageError when there is neither.
     """
     recipe = _recipe_hash()
-    package = _kernel_package()
+    package = kernel_package()
     if package is None:
         cached = sorted(glob.glob(os.path.join(cache_dir(), f"guest-*-{recipe}")), key=os.path.getmtime)
         if not cached:
@@ -122,7 +122,7 @@ def _output(*argv, **kwargs):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True, **kwargs).stdout
 
 
-def _kernel_package():
+def kernel_package():
     """(package, its version) of the kernel behind linux-image-amd64, or None."""
     try:
         depends = _output("apt-cache", "depends", "linux-image-amd64", stderr=subprocess.DEVNULL)
@@ -140,7 +140,7 @@ def _build_base(folder, package, version):
     print(f"bed: building the guest image of {package} (once, cached in {cache_dir()})", flush=True)
     work = tempfile.mkdtemp(prefix="building-", dir=cache_dir())
     try:
-        unpacked = _unpack_kernel(package, work)
+        unpacked = unpack_kernel(package, work)
         finished = os.path.join(work, "finished")
         os.mkdir(finished)
         with open(os.path.join(unpacked, "boot", "vmlinuz-" + version), "rb") as stream:
@@ -155,7 +155,7 @@ def _build_base(folder, package, version):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _unpack_kernel(package, work):
+def unpack_kernel(package, work):
     try:
         # The _apt user may not write here, which apt only warns about.
         subprocess.run(["apt-get", "download", "-qq", package], check=True, cwd=work,
@@ -188,8 +188,8 @@ def _extract_vmlinux(bzimage):
     raise ImageError("the guest's kernel is not xz-compressed, which tests/bed/image.py expects")
 
 
-def _modules(unpacked, version, names):
-    """Paths of the modules and all that they need, in load order."""
+def modules_in_order(unpacked, version, names):
+    """Paths of the modules and all that they need, in load order; depmod has run there."""
     ordered = []
     for name in names:
         shown = _output("modprobe", "--show-depends", "-d", unpacked, "-S", version, name)
@@ -200,23 +200,35 @@ def _modules(unpacked, version, names):
     return ordered
 
 
-def _base_cpio(unpacked, version, work):
+def slim_modules(unpacked, version, names, root):
+    """Copies the modules `names`, and all that they need, with their index below the folder `root`."""
     subprocess.run(["depmod", "-b", unpacked, version], check=True)
-    boot = _modules(unpacked, version, BOOT_MODULES)
-    chosen = _modules(unpacked, version, BOOT_MODULES + EXTRA_MODULES)
-
-    slim = os.path.join(work, "slim")
-    in_guest = {module: "/" + os.path.relpath(module, unpacked) for module in chosen}
-    for module in chosen:
-        os.makedirs(os.path.dirname(slim + in_guest[module]), exist_ok=True)
-        shutil.copy(module, slim + in_guest[module])
+    for module in modules_in_order(unpacked, version, names):
+        target = root + in_guest(module, unpacked)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy(module, target)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
-        shutil.copy(os.path.join(unpacked, "lib/modules", version, name), os.path.join(slim, "lib/modules", version))
-    subprocess.run(["depmod", "-b", slim, version], check=True)
+        shutil.copy(os.path.join(unpacked, "lib/modules", version, name), os.path.join(root, "lib/modules", version))
+    subprocess.run(["depmod", "-b", root, version], check=True)
 
-    tool = os.path.join(work, "guest-tool")
-    subprocess.run(["cc", "-std=gnu17", "-O2", "-Wall", "-static", "-o", tool,
+
+def in_guest(module, unpacked):
+    """The guest's path of a module of the unpacked kernel package."""
+    return "/" + os.path.relpath(module, unpacked)
+
+
+def build_guest_tool(path):
+    """The static program that serves commands in a guest."""
+    subprocess.run(["cc", "-std=gnu17", "-O2", "-Wall", "-static", "-o", path,
                     *sorted(glob.glob(os.path.join(GUEST_SOURCES, "*.c")))], check=True)
+
+
+def _base_cpio(unpacked, version, work):
+    slim = os.path.join(work, "slim")
+    slim_modules(unpacked, version, BOOT_MODULES + EXTRA_MODULES, slim)
+    boot = modules_in_order(unpacked, version, BOOT_MODULES)
+    tool = os.path.join(work, "guest-tool")
+    build_guest_tool(tool)
 
     archive = CpioWriter()
     for name in ("proc", "sys", "dev", "run", "tmp", "etc/ballast", "root", "mnt", "var"):
@@ -229,7 +241,7 @@ def _base_cpio(unpacked, version, work):
     # The kernel's own request_module() calls this path.
     archive.symlink("sbin/modprobe", "/bin/busybox")
     archive.copy("bin/guest-tool", tool, 0o755)
-    archive.file("etc/boot-modules", "".join(in_guest[m] + "\n" for m in boot).encode())
+    archive.file("etc/boot-modules", "".join(in_guest(m, unpacked) + "\n" for m in boot).encode())
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
     for folder, _, names in os.walk(os.path.join(slim, "lib")):

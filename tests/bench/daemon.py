@@ -18,9 +18,10 @@ import uuid
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed  # noqa: E402
-from bed.guest import AGENT_CHANNEL  # noqa: E402
+from bed.guest_spec import AGENT_CHANNEL  # noqa: E402
 from bed.host import build_dir, wait_until  # noqa: E402
 
+PROGRAM = "ballast-hook-memory"
 HOOK = "/etc/libvirt/hooks/qemu.d/50-ballast-memory"
 STATUS_FOLDER = "/run/libvirt/qemu"
 WINDOW_TAG = "urn:x-ballast:window:1"
@@ -186,7 +187,7 @@ def install_hook(host, program):
 
 
 def hook_program():
-    return f"{build_dir()}/host-hook/{os.path.basename(HOOK)}"
+    return f"{build_dir()}/host-hook/{PROGRAM}"
 
 
 def used_since(before, program):

@@ -4,7 +4,8 @@
 import pytest
 
 from agent_process import AgentProcess, agent_program
-from daemon_peer import DaemonPeer
+from daemon_peer import DaemonPeer, FakeDaemon
+from vf_peer import VfPeer
 
 
 @pytest.fixture
@@ -41,3 +42,31 @@ def daemon_at():
 def daemon(daemon_at, tmp_path):
     """The daemon server below tmp_path."""
     return daemon_at(tmp_path)
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """fake(script): a scripted daemon below tmp_path; see FakeDaemon."""
+    started = []
+
+    def start(script):
+        started.append(FakeDaemon(tmp_path, script))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
+
+
+@pytest.fixture
+def vf_host(tmp_path):
+    """vf_host(**options of VfPeer): a made-up host with VFs below tmp_path, ended after the test."""
+    started = []
+
+    def start(**options):
+        started.append(VfPeer(tmp_path, **options))
+        return started[-1]
+
+    yield start
+    for peer in started:
+        peer.kill()

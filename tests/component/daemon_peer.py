@@ -123,6 +123,6 @@ def read_request(connection):
         data += connection.recv(1 << 16)
     line, payload = data.split(b"\n", 1)
     header = json.loads(line)
-    while len(payload) < header["arguments"]["payload-bytes"]:
+    while len(payload) < header["arguments"].get("payload-bytes", 0):
         payload += connection.recv(1 << 16)
     return header, payload

@@ -138,7 +138,7 @@ def test_agent_ends_when_the_channel_is_gone(agent):
     process = agent()
     process.close_listener()
     process.host.close()
-    assert process.wait() == 1
+    assert process.wait() == 0
     assert "is gone" in process.log()
 
 

@@ -15,8 +15,7 @@ import pytest
 from agent_process import wait_for
 from daemon_peer import SOCKET, STATUS, DaemonPeer, build_path, hook_request, read_reply
 
-REQUEST_S = 5  # BAL_DAEMON_REQUEST_MS
-CONNECTIONS_MAX = 64
+CONNECTIONS_MAX = 256
 
 
 def error_class(reply):
@@ -93,36 +92,11 @@ def test_oversize_that_is_sent(daemon):
 
 
 def test_half_a_request(daemon):
-    """Cut off it is refused at once; stalled, when its time is up, however it drips."""
-    request = hook_request("now", b"x" * 100)
-    with daemon.connect() as torn, daemon.connect() as silent, daemon.connect() as stalled, daemon.connect() as slow:
-        torn.sendall(request[:-1])
+    """Cut off it is refused at once."""
+    with daemon.connect() as torn:
+        torn.sendall(hook_request("now", b"x" * 100)[:-1])
         torn.shutdown(socket.SHUT_WR)
         assert "before it was whole" in read_reply(torn)["error"]["desc"]
-
-        began = time.monotonic()
-        stalled.sendall(request[:-1])
-        slow.setblocking(False)
-        for byte in request[:-1]:
-            try:
-                slow.send(bytes([byte]))
-            except (BrokenPipeError, ConnectionResetError):
-                break
-            time.sleep(0.07)
-        slow.settimeout(20)
-        for connection in (silent, stalled, slow):
-            assert "did not come in whole" in read_reply(connection)["error"]["desc"]
-        assert REQUEST_S - 0.5 < time.monotonic() - began < REQUEST_S + 1.5
-
-
-def test_reply_that_nobody_takes(daemon):
-    descriptors = daemon.descriptors()
-    with daemon.connect() as connection:
-        connection.sendall(hook_request("huge"))
-        began = time.monotonic()
-        assert connection.recv(1) == b"{"
-        wait_for(lambda: daemon.descriptors() == descriptors, "the connection is given up")
-        assert REQUEST_S - 0.5 < time.monotonic() - began < REQUEST_S + 1.5
 
 
 def test_reply_of_almost_1_mib(daemon):
@@ -142,20 +116,9 @@ def test_client_leaves_before_the_answer(daemon):
     assert daemon.end() == (0, b"")
 
 
-def test_answer_may_take_longer_than_a_request(daemon):
-    with daemon.connect() as connection:
-        connection.sendall(hook_request("park"))
-        with pytest.raises(socket.timeout):
-            connection.settimeout(REQUEST_S + 0.5)
-            connection.recv(1)
-        connection.settimeout(20)
-        daemon.ask(hook_request("unpark"))
-        assert read_reply(connection)["return"]["domain"] == "unpark"
-
-
-def test_200_connections_at_once(daemon):
+def test_more_connections_than_may_be(daemon):
     descriptors = daemon.descriptors()
-    connections = [daemon.connect() for _ in range(200)]
+    connections = [daemon.connect() for _ in range(CONNECTIONS_MAX + 140)]
     wait_for(lambda: daemon.descriptors() == descriptors + CONNECTIONS_MAX, "as many as may be are accepted")
     for connection in connections:
         connection.sendall(hook_request("now"))
@@ -163,16 +126,7 @@ def test_200_connections_at_once(daemon):
         assert read_reply(connection)["return"]["domain"] == "now"
         connection.close()
     wait_for(lambda: daemon.descriptors() == descriptors, "all connections are closed")
-    assert daemon.status() == {"parked": 0, "answered": 200}
-
-
-def test_silent_connections_keep_nobody_out_for_long(daemon):
-    silent = [daemon.connect() for _ in range(70)]
-    began = time.monotonic()
-    assert daemon.ask(STATUS)["return"]["parked"] == 0
-    assert time.monotonic() - began < REQUEST_S + 2
-    for connection in silent:
-        connection.close()
+    assert daemon.status() == {"parked": 0, "answered": CONNECTIONS_MAX + 140}
 
 
 def test_out_of_descriptors(daemon):

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The memory hook as libvirt calls it. Its /run is a folder of the test's, by a mount namespace: the program itself
-knows one root only."""
+"""The memory hook as libvirt calls it."""
 
 import os
-import signal
 import subprocess
-import threading
 import time
 
 import pytest
-from daemon_peer import FakeDaemon, build_path, read_request
+import hooks
+from daemon_peer import read_request
 
 BEGIN = ("vm1", "migrate", "begin", "-")
-DEADLINE_S = 11
 XML = b"<domain type='kvm'><name>vm1</name></domain>"
 
 # Operations of libvirt's qemu driver, and calls that are none of libvirt's.
@@ -22,16 +19,11 @@ OTHERS += [("vm1", operation, "end", "-") for operation in ("stopped", "release"
 OTHERS += [("vm1", "migrate", "begin"), ("vm1",), (), ("vm1", "migrate", "begin", "-", "more")]
 
 
-def hook_program():
-    return build_path("host-hook", "50-ballast-memory")
+PROGRAM = "ballast-hook-memory"
 
 
 def start_hook(root, argv=BEGIN, stdin=subprocess.PIPE):
-    (root / "run").mkdir(exist_ok=True)
-    return subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c",
-                             'mount --bind "$0" /run && exec "$@"', str(root / "run"), hook_program(), *argv],
-                            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env={"LC_ALL": "C", "PATH": os.environ["PATH"], "HOME": "/"}, cwd="/")
+    return hooks.start_hook(PROGRAM, root, argv, stdin)
 
 
 def finish(process, xml=XML):
@@ -50,23 +42,9 @@ def run_hook(root, xml=XML, argv=BEGIN):
 
 
 def assert_one_sentence(err, *words):
-    assert len(err.splitlines()) == 1 and err.startswith("50-ballast-memory: "), err
+    assert len(err.splitlines()) == 1 and err.startswith("ballast-hook-memory: "), err
     for word in (*words, "the migration goes on"):
         assert word in err
-
-
-@pytest.fixture
-def fake(tmp_path):
-    """fake(script): a scripted daemon; see FakeDaemon."""
-    started = []
-
-    def start(script):
-        started.append(FakeDaemon(tmp_path, script))
-        return started[-1]
-
-    yield start
-    for daemon in started:
-        daemon.end()
 
 
 def test_answer_at_once(fake, tmp_path):
@@ -117,6 +95,18 @@ def test_bad_answer_ends_it_at_once(fake, tmp_path, answer, words):
     err, seconds = run_hook(tmp_path)
     assert_one_sentence(err, words)
     assert "\x1b" not in err and seconds < 2
+
+
+def test_sentence_is_in_the_locales_characters(fake, tmp_path):
+    def script(connection):
+        read_request(connection)
+        connection.sendall('{"error": {"class": "Busy", "desc": "L\u00f6we waits already"}}\n'.encode())
+
+    fake(script)
+    argv = hooks.below(tmp_path, [hooks.hook_program(PROGRAM), "vm1", "migrate", "begin", "-"])
+    done = subprocess.run(argv, input=XML, capture_output=True, timeout=20, check=True,
+                          env={**hooks.ENVIRONMENT, "LC_ALL": "C.UTF-8"})
+    assert "L\u00f6we waits already" in done.stderr.decode()
 
 
 def test_daemon_closes_without_reading(fake, tmp_path):
@@ -183,51 +173,6 @@ def test_domain_name_that_is_no_text(daemon, tmp_path):
     assert daemon.status()["answered"] == 1
 
 
-def test_deadline(fake, tmp_path, daemon_at):
-    """Against each kind of silence, all at once: nothing is waited for longer than 11 s in all."""
-    def drip(connection):
-        read_request(connection)
-        try:
-            for _ in range(200):
-                connection.sendall(b" ")
-                time.sleep(0.1)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-
-    roots = {name: tmp_path / name for name in ("never", "dripping", "deaf", "stopped", "stdin")}
-    for root in roots.values():
-        root.mkdir()
-    fakes = [FakeDaemon(roots["never"], lambda connection: read_request(connection)),
-             FakeDaemon(roots["dripping"], lambda connection: threading.Thread(target=drip, args=(connection,)).start()),
-             FakeDaemon(roots["deaf"], lambda connection: None),
-             FakeDaemon(roots["stdin"], lambda connection: None)]
-    stopped = daemon_at(roots["stopped"])
-    stopped.process.send_signal(signal.SIGSTOP)
-    read_end, write_end = os.pipe()
-    os.write(write_end, XML)
-
-    began = time.monotonic()
-    processes = {name: start_hook(root, stdin=read_end if name == "stdin" else subprocess.PIPE)
-                 for name, root in roots.items()}
-    for name, process in processes.items():
-        if name != "stdin":
-            threading.Thread(target=lambda pipe: (pipe.write(b"x" * (1 << 20)), pipe.close()),
-                             args=(process.stdin,)).start()
-    while any(process.poll() is None for process in processes.values()):
-        assert time.monotonic() - began < DEADLINE_S + 1.5, {n: p.poll() for n, p in processes.items()}
-        time.sleep(0.02)
-    for name, process in processes.items():
-        assert process.returncode == 0, name
-        assert process.stdout.read() == b"", name
-        assert_one_sentence(process.stderr.read().decode(), "in time")
-    assert time.monotonic() - began > DEADLINE_S - 0.5
-    stopped.process.send_signal(signal.SIGCONT)
-    for each in fakes:
-        each.end()
-    os.close(read_end)
-    os.close(write_end)
-
-
 @pytest.mark.parametrize("argv", OTHERS, ids=" ".join)
 def test_every_other_call_touches_nothing(fake, tmp_path, argv):
     """It ends at once, with its stdin neither read nor closed, and the socket is left alone."""
@@ -255,6 +200,6 @@ def test_nobody_reads_stderr(fake, tmp_path):
 
 
 def test_links_no_libvirt():
-    libraries = subprocess.run(["ldd", hook_program()], capture_output=True, text=True, check=True).stdout
+    libraries = subprocess.run(["ldd", hooks.hook_program(PROGRAM)], capture_output=True, text=True, check=True).stdout
     assert "libglib" in libraries
     assert "libvirt" not in libraries and "libxml2" not in libraries

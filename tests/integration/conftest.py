@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 pytest.register_assert_rewrite("support", "failures", "automatic")
 
-from bed import Bed, GuestSpec  # noqa: E402
+from bed import Bed, GuestSpec, long_tests  # noqa: E402
 from bed.daemon import Daemon, install_hook, remove_hook  # noqa: E402
 from bed.host import wait_until  # noqa: E402
 from failures import GUESTS, free_garbage  # noqa: E402
@@ -27,18 +27,15 @@ def pytest_addoption(parser):
     parser.addoption("--bed-root", default="/",
                      help="folder of a Debian whose libvirt and QEMU the hosts run (default: this machine's)")
     parser.addoption("--modular", action="store_true", help="the hosts run virtqemud instead of libvirtd")
-    parser.addoption("--long", action="store_true", help="run the long tests, too")
+    long_tests.add_option(parser)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: is not run without --long")
+    long_tests.configure(config)
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--long"):
-        return
-    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    long_tests.deselect(config, items)
 
 
 @pytest.fixture(scope="session")

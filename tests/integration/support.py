@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bed.guest import AGENT_CHANNEL
+from bed.guest_spec import AGENT_CHANNEL
 from bed.host import wait_until
 
 MIB = 1 << 20

@@ -15,7 +15,7 @@ from bed.host import wait_until
 
 from automatic import PlainMigration, check_settled, wait_marked, wait_nothing_released
 from failures import FREED_MIB, check_unharmed, free_garbage, hold_status
-from support import (MIB, PROTOCOL_BYTES, Memory, agent_connected, check_whole, held_bytes, journal_files, migrate,
+from support import (MIB, PROTOCOL_BYTES, Memory, agent_config, agent_connected, check_whole, held_bytes, journal_files, migrate,
                      plain_migrate, sent_by, wait_nothing_held)
 
 HEADROOM_BYTES = 128 * MIB
@@ -33,6 +33,11 @@ def test_plain_migration_goes_without_free_memory(bed, dirty, daemons, flags):
     assert wire < FREED_MIB * MIB * 2 // 3
     check_whole(guest, before, FREED_MIB)
     wait_marked(guest)
+
+
+def domain_state(host, guest):
+    """As ballastd says."""
+    return json.loads(host.ballast("status", "--json", guest.name).stdout)["ballastd"]["domains"][0]["state"]
 
 
 def test_status_and_history(bed, dirty, daemons):
@@ -242,6 +247,29 @@ def test_killed_while_it_releases(bed, dirty, daemon, name, goes_on):
     guest.moved_to(bed.dst)
     wait_nothing_released(bed, guest)
     check_unharmed(guest, before, bed.dst)
+
+
+def test_what_was_released_by_hand_lasts(bed, dirty, daemons):
+    """ballastd keeps the lease of what `ballast release` has the agent hold, and leaves it when the migration failed."""
+    guest, before = dirty("hold")
+    agent_config(guest, "[hold]\nlease-s=6\n")
+    bed.src.ballast("release", guest.name)
+    held = held_bytes(guest)
+    assert held > 100 * MIB
+    with PlainMigration(guest) as running:
+        running.wait_for_memory()
+        until = time.monotonic() + 12
+        while time.monotonic() < until:
+            assert held_bytes(guest) == held
+            time.sleep(0.5)
+        assert domain_state(bed.src, guest) == "released"
+        guest.host.virsh("domjobabort", guest.name)
+        assert running.finish()[0] != 0
+    wait_until(lambda: domain_state(bed.src, guest) == "idle", 20, "ballastd has done with the migration")
+    assert len(journal_files(bed.src)) == 1
+    bed.src.ballast("restore", guest.name)
+    wait_nothing_released(bed, guest)
+    check_unharmed(guest, before, bed.src)
 
 
 def test_owner_dies(bed, dirty, daemons):

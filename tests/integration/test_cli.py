@@ -16,9 +16,10 @@ from bed import GuestSpec
 from bed.host import ballast_program
 
 from failures import FREED_MIB, free_garbage
-from support import MIB, Memory, check_whole, held_bytes
+from support import MIB, Memory, check_whole, held_bytes, journal_files
 
-COMMANDS = ("migrate", "ranges", "plan", "release", "restore", "status", "recover", "check-config", "retire")
+COMMANDS = ("migrate", "ranges", "plan", "advise", "release", "restore", "status", "recover", "check-config", "vf",
+            "retire")
 
 USAGE, NOT_FOUND, BUSY = 2, 3, 4
 
@@ -64,7 +65,7 @@ def check_nothing_changed(bed, guest):
     assert guest.state() == "running"
     assert definition(bed.src) == guest.xml_at_first
     assert held_bytes(guest) < MIB
-    assert bed.src.run(["find", "/var/lib/ballast", "-type", "f"], check=False).stdout == ""
+    assert journal_files(bed.src) == []
     assert bed.dst.virsh("list", "--all", "--name").stdout.split() == []
 
 
@@ -90,6 +91,8 @@ BAD_COMMAND_LINES = {
     "no such config": (("plan", "--config", "/nonexistent", "cli"), USAGE, "/nonexistent"),
     "plan of nothing": (("plan",), USAGE, "one domain"),
     "plan of two": (("plan", "cli", "off"), USAGE, "one domain"),
+    "advice to nobody": (("advise",), USAGE, "one domain"),
+    "advice to one that is not there": (("advise", "nobody"), NOT_FOUND, '"nobody"'),
     "status of two": (("status", "cli", "off"), USAGE, "at most one domain"),
     "retire of one": (("retire", "cli"), USAGE, "no domain"),
     "no such configuration": (("check-config", "/nonexistent"), USAGE, "/nonexistent"),
@@ -144,12 +147,19 @@ def test_bad_configuration(bed, target, case):
 
 
 def test_check_config(bed, target):
-    assert bed.src.ballast("check-config").stdout == "/etc/ballast/ballast.conf: OK\n"
+    assert bed.src.ballast("check-config").stdout == "".join(
+        f"/etc/ballast/{name}.conf: not there, the defaults hold\n" for name in ("ballast", "vf"))
     bed.src.write("/tmp/good.conf", "[memory]\nmin-gain-mib=64\n")
     assert bed.src.ballast("check-config", "/tmp/good.conf").stdout == "/tmp/good.conf: OK\n"
     bed.src.write("/tmp/bad.conf", "[memory]\nmin-gain-mib=some\n")
     for arguments in ("check-config", "/tmp/bad.conf"), ("--config", "/tmp/bad.conf", "check-config"):
         check_refused(bed.src.ballast(*arguments, check=False), USAGE, "/tmp/bad.conf", "min-gain-mib", '"some"')
+
+    bed.src.write("/tmp/vf.conf", "[pf eth0]\ncapacity=10Gbit\n")
+    assert bed.src.ballast("check-config", "--vf-config", "/tmp/vf.conf").stdout == "/tmp/vf.conf: OK\n"
+    bed.src.write("/tmp/vf.conf", "[pf eth0]\ncapacity=some\n")
+    for path in "/tmp/vf.conf", "/nonexistent":
+        check_refused(bed.src.ballast("check-config", "--vf-config", path, check=False), USAGE, path)
 
 
 def test_libvirtd_down(bed, target):
@@ -181,7 +191,7 @@ def test_help_and_version(bed):
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", text, re.M)
         assert f"Usage:\n  ballast {command} " in bed.src.ballast(command, "--help").stdout
-    for code in "0", "1", "2", "3", "4", "5", "6", "130":
+    for code in "0", "1", "2", "3", "4", "5", "6", "7", "130":
         assert re.search(rf"^  {code} ", text, re.M)
     assert re.fullmatch(r"ballast \d+\.\d+\S*\n", bed.src.ballast("--version").stdout)
 
@@ -258,12 +268,17 @@ def test_release_status_restore(bed, target, mechanism):
     assert shown[0]["released-bytes"] >= report["released-bytes"] - 2 * MIB
     assert shown[0]["owner-alive"] is False
     assert bed.src.ballast("status", guest.name).stdout.startswith(f"{guest.name}: released, up to ")
-    assert bed.src.ballast("status", "another").stdout == "Nothing is released.\n"
+    assert bed.src.ballast("status", "off").stdout == "Nothing is released.\n"
+    check_refused(bed.src.ballast("status", "another", check=False), NOT_FOUND, '"another"')
 
     again = bed.src.ballast("release", guest.name, check=False)
     check_refused(again, BUSY, "is released already", f"ballast restore {guest.name}")
     assert bed.src.ballast("recover").stdout == f'Domain "{guest.name}" was released for a migration and is left so.\n'
-    assert bed.src.ballast("restore", guest.name).stdout == f'Domain "{guest.name}" has its memory back.\n'
+    if mechanism == "hold":
+        assert bed.src.ballast("restore", guest.name).stdout == f'Domain "{guest.name}" has its memory back.\n'
+    else:
+        assert shown_json(bed.src, "restore", "--json", guest.name) == {
+            "domain": guest.name, "uuid": shown[0]["uuid"], "restored": True}
     check_whole(guest, before, FREED_MIB)
 
 

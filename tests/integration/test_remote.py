@@ -16,7 +16,7 @@ def migrate_from_destination(bed, guest, *options):
     result = bed.dst.ballast("-c", bed.src.uri, "migrate", "--live", "--unsafe", "--json", *options, guest.name,
                              bed.dst.uri)
     wire = sent_by(bed, bed.src) - wire
-    assert bed.dst.run(["find", "/var/lib/ballast", "-type", "f"], check=False).stdout == ""
+    assert bed.dst.run(["find", "/var/lib/ballast/journal", "-type", "f"], check=False).stdout == ""
     guest.moved_to(bed.dst)
     return json.loads(result.stdout), result.stderr.splitlines(), wire
 
@@ -66,7 +66,7 @@ def migrate_cut_off(bed, guest, *options):
 
 def test_destination_out_of_reach(bed, dirty):
     guest, before = dirty("hold")
-    agent_config(guest, "[hold]\nlease-s=3\n")
+    agent_config(guest, "[hold]\nlease-s=6\n")
 
     report, lines = migrate_cut_off(bed, guest)
 

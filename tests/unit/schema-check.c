@@ -174,6 +174,80 @@ check_range_list (const Trial *trial, JsonObject *member, const char *name)
   try_json (trial, name, "[{}]", FALSE);
 }
 
+/* --- the types of VFs --- */
+
+static void
+check_uuid (const Trial *trial, JsonObject *member, const char *name)
+{
+  try_string (trial, name, "6d1f0c2a-0f9e-4b0e-9c55-0a1b2c3d4e5f", TRUE);
+  try_string (trial, name, "6D1F0C2A-0F9E-4B0E-9C55-0A1B2C3D4E5F", TRUE);
+  try_string (trial, name, "6d1f0c2a0f9e4b0e9c550a1b2c3d4e5f", FALSE);
+  try_string (trial, name, "", FALSE);
+}
+
+static void
+check_bandwidth (const Trial *trial, JsonObject *member, const char *name)
+{
+  try_string (trial, name, "1Mbit", TRUE);
+  try_string (trial, name, "2.5Gbit", TRUE);
+  try_string (trial, name, "1000Gbit", TRUE);
+  try_string (trial, name, "1000001Mbit", FALSE);
+  try_string (trial, name, "0Mbit", FALSE);
+  try_string (trial, name, "1.5Mbit", FALSE);
+  try_string (trial, name, "1000", FALSE);
+}
+
+static void
+check_mac (const Trial *trial, JsonObject *member, const char *name)
+{
+  try_string (trial, name, "52:54:00:12:34:56", TRUE);
+  try_string (trial, name, "52:54:00:AB:CD:EF", TRUE);
+  try_string (trial, name, "01:00:5e:00:00:01", FALSE);
+  try_string (trial, name, "00:00:00:00:00:00", FALSE);
+  try_string (trial, name, "52:54:00:12:34", FALSE);
+}
+
+static void
+check_device (const Trial *trial, JsonObject *member, const char *name)
+{
+  g_autofree char *longest = g_strnfill (32, 'x');
+  g_autofree char *too_long = g_strnfill (33, 'x');
+
+  try_string (trial, name, "0000:03:10.0", TRUE);
+  try_string (trial, name, "enp3s0f0_@-9", TRUE);
+  try_string (trial, name, longest, TRUE);
+  try_string (trial, name, too_long, FALSE);
+  try_string (trial, name, "", FALSE);
+  try_string (trial, name, "..", FALSE);
+  try_string (trial, name, "a/b", FALSE);
+}
+
+static void
+check_alias (const Trial *trial, JsonObject *member, const char *name)
+{
+  g_autofree char *tail = g_strnfill (BAL_TOKEN_MAX_CHARS - 3, 'x');
+  g_autofree char *longest = g_strconcat ("ua-", tail, NULL);
+  g_autofree char *too_long = g_strconcat (longest, "x", NULL);
+
+  try_string (trial, name, "ua-AZaz09_-", TRUE);
+  try_string (trial, name, longest, TRUE);
+  try_string (trial, name, too_long, FALSE);
+  try_string (trial, name, "ua-", FALSE);
+  try_string (trial, name, "net0", FALSE);
+  try_string (trial, name, "ua-a.b", FALSE);
+}
+
+static void
+check_numa (const Trial *trial, JsonObject *member, const char *name)
+{
+  try_string (trial, name, "domain", TRUE);
+  try_string (trial, name, "0", FALSE);
+  try_int (trial, name, 0, TRUE);
+  try_int (trial, name, 1023, TRUE);
+  try_int (trial, name, 1024, FALSE);
+  try_int (trial, name, -1, FALSE);
+}
+
 static void check_members (const Trial *trial, JsonArray *documented);
 
 static JsonArray *
@@ -227,6 +301,12 @@ static const Type types[] = {
   {"object", "{}", check_object},
   {"list", "[]", check_list},
   {"range-list", "[]", check_range_list},
+  {"uuid", "'x'", check_uuid},
+  {"bandwidth", "'x'", check_bandwidth},
+  {"mac", "'x'", check_mac},
+  {"device", "'x'", check_device},
+  {"numa", "1", check_numa},
+  {"alias", "'x'", check_alias},
 };
 
 static const Type *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Trying what schema.json documents on parsers: each member is taken away, given the ends of its
- * range, one more, and a wrong type, and each time the parser must answer as the schema says.
+ * Trying what schema.json and vf-schema.json document on parsers: each member is taken away, given
+ * the ends of its range, one more, and a wrong type, and each time the parser must answer as the
+ * schema says.
  *
  * Ownership: nothing is taken over. Failure: the test aborts.
  */

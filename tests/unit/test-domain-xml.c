@@ -141,7 +141,7 @@ test_pinned_and_backed (void)
   static const struct
   {
     const char *part;
-    gboolean vfio, hugepages, encryption, hint;
+    gboolean vfio, hugepages, encryption, hint, locked, shared, serial;
   } cases[] = {
     {"<devices><hostdev mode='subsystem' type='pci'/></devices>", .vfio = TRUE},
     {"<devices><hostdev mode='subsystem' type='mdev'/></devices>", .vfio = TRUE},
@@ -154,6 +154,11 @@ test_pinned_and_backed (void)
      "</devices>",
      .hugepages = TRUE},
     {"<launchSecurity type='sev'/>", .encryption = TRUE},
+    {"<memoryBacking><locked/></memoryBacking>", .locked = TRUE},
+    {"<memoryBacking><access mode='shared'/></memoryBacking>", .shared = TRUE},
+    {"<memoryBacking><access mode='private'/></memoryBacking>", .shared = FALSE},
+    {"<devices><controller type='usb'/><controller type='virtio-serial'/></devices>",
+     .serial = TRUE},
     {"<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-global'/>"
      "<q:arg value='virtio-balloon-pci.free-page-hint=on'/></q:commandline>",
      .hint = TRUE},
@@ -172,6 +177,9 @@ test_pinned_and_backed (void)
       g_assert_cmpint (domain.has_hugepages, ==, cases[i].hugepages);
       g_assert_cmpint (domain.has_encryption, ==, cases[i].encryption);
       g_assert_cmpint (domain.has_free_page_hint, ==, cases[i].hint);
+      g_assert_cmpint (domain.has_locked_memory, ==, cases[i].locked);
+      g_assert_cmpint (domain.has_shared_memory, ==, cases[i].shared);
+      g_assert_cmpint (domain.has_virtio_serial, ==, cases[i].serial);
     }
 }
 

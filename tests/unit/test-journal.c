@@ -394,6 +394,8 @@ test_huge_file (TestRoot *root, gconstpointer user_data)
   g_autoptr (BalJournalEntry) none = bal_journal_load (root->path, FILE_NAME, &error);
   g_assert_null (none);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+  g_assert_nonnull (strstr (error->message, FILE_NAME));
+  g_assert_true (g_str_has_suffix (error->message, "then remove the file"));
 }
 
 static void
@@ -411,6 +413,8 @@ test_item_matches (void)
   g_assert_false (bal_journal_item_matches (&good, "db"));
   g_assert_true (bal_journal_item_matches (&unreadable, NULL));
   g_assert_true (bal_journal_item_matches (&unreadable, "u-1"));
+  g_assert_false (bal_journal_item_matches (&unreadable, "u-"));
+  g_assert_false (bal_journal_item_matches (&unreadable, ""));
   g_assert_false (bal_journal_item_matches (&unreadable, "db-7"));
 }
 

@@ -225,6 +225,9 @@ test_balloon_is_no_use (Case *self, gconstpointer data)
   self->facts.has_hugepages = TRUE;
   assert_nothing (self, "no mechanism", FALSE);
   self->facts.has_hugepages = FALSE;
+  self->facts.has_locked_memory = TRUE;
+  assert_nothing (self, "no mechanism", FALSE);
+  self->facts.has_locked_memory = FALSE;
   self->facts.sizes_must_stay = TRUE;
   assert_nothing (self, "no mechanism", FALSE);
   self->facts.sizes_must_stay = FALSE;
