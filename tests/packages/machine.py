@@ -18,6 +18,9 @@ _SECOND_URI = "qemu+tcp://127.0.0.1:16510/system"
 # MiB/s: as slow as a test needs time.
 _SLOW = "2"
 
+# Of a restart of libvirt ballastd tells the end of the connection, or what it then found.
+_RESTARTS = ("libvirt is away", "libvirt is away: neither libvirtd nor virtqemud runs")
+
 
 class Machine(HostVm):
     """A host VM with one NIC that has VFs, and inner domains.
@@ -43,7 +46,7 @@ class Machine(HostVm):
     def warnings(self):
         """What ballastd's unit, and systemd about it, have complained of since the VM's boot, but for libvirt's restarts."""
         shown = self.run(["journalctl", "-b", "-q", "-o", "cat", "--no-pager", "-p", "warning", "-u", SERVICE]).stdout
-        return [line for line in shown.splitlines() if line != "libvirt is away: neither libvirtd nor virtqemud runs"]
+        return [line for line in shown.splitlines() if line not in _RESTARTS]
 
     # Ballast
 
