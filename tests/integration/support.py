@@ -162,11 +162,13 @@ def wait_nothing_held(guest, timeout=40):
 
 
 def agent_config(guest, text):
-    """Has the guest's agent run with `text` as its configuration; the channel is open again when this returns."""
+    """Has the guest's agent run with `text` as its configuration; it answers when this returns."""
     pid = guest.agent_pid()
     encoded = base64.b64encode(text.encode()).decode()
     guest.shell(f"echo {encoded} | base64 -d >/etc/ballast/ballast-agent.conf; kill {pid}")
-    wait_until(lambda: guest.agent_pid() not in (None, pid) and agent_connected(guest), 10,
+    # libvirt may still say of the old one that it is connected.
+    wait_until(lambda: guest.agent_pid() not in (None, pid) and agent_connected(guest)
+               and guest.host.ballast("ranges", guest.name, check=False).returncode == 0, 20,
                f"the agent of guest {guest.name} starts with another configuration")
 
 
