@@ -166,9 +166,11 @@ def agent_config(guest, text):
     pid = guest.agent_pid()
     encoded = base64.b64encode(text.encode()).decode()
     guest.shell(f"echo {encoded} | base64 -d >/etc/ballast/ballast-agent.conf; kill {pid}")
-    # libvirt may still say of the old one that it is connected.
-    wait_until(lambda: guest.agent_pid() not in (None, pid) and agent_connected(guest)
-               and guest.host.ballast("ranges", guest.name, check=False).returncode == 0, 20,
+    # QEMU tells of a port at most once a second: until the new agent answers, "connected" may be said
+    # of the old one, and for a moment after that libvirt may yet say "disconnected".
+    wait_until(lambda: guest.agent_pid() not in (None, pid)
+               and guest.host.ballast("ranges", guest.name, check=False).returncode == 0
+               and agent_connected(guest), 20,
                f"the agent of guest {guest.name} starts with another configuration")
 
 
