@@ -260,7 +260,8 @@ def test_what_was_released_by_hand_lasts(bed, dirty, daemons):
         running.wait_for_memory()
         until = time.monotonic() + 12
         while time.monotonic() < until:
-            assert held_bytes(guest) == held
+            # The kernel's figure is off by what each processor has not yet summed up.
+            assert abs(held_bytes(guest) - held) < MIB
             time.sleep(0.5)
         assert domain_state(bed.src, guest) == "released"
         guest.host.virsh("domjobabort", guest.name)

@@ -28,10 +28,13 @@ def test_canary_notices_a_changed_byte(guest):
             start=$((0x${range%-*})); size=$((0x${range#*-} - start))
             [ $size -gt $best ] && best=$size && at=$start
         done </proc/$pid/maps
-        # Two blocks, as one may just be written anew; eight bytes, as one is what was there at times.
+        # Two blocks, as one may just be written anew; eight bytes, as one may be what was there. Stopped, as
+        # it ends when it notices, and a write to a process that ends does not.
+        kill -STOP $pid
         for block in 20 76; do
             printf XXXXXXXX | dd of=/proc/$pid/mem bs=1 seek=$((at + block * 65536 + 19264)) conv=notrunc
-        done""")
+        done
+        kill -CONT $pid""")
 
     with pytest.raises(AssertionError, match="CORRUPT block (20|76) "):
         guest.canary_check()
