@@ -10,8 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .image import (GUEST_SOURCES, ImageError, build_guest_tool, cache_dir, cache_lock, kernel_package, slim_modules,
-                    unpack_kernel)
+from .image import GUEST_SOURCES, ImageError, build_guest_tool, cache_dir, cached, slim_modules, unpack_kernel
 from .roots import mirror
 
 
@@ -35,20 +34,7 @@ class Recipe:
 
     def folder(self):
         """What is kept, for the kernel of image.base_image(); made when not cached. Raises ImageError."""
-        recipe = self._hash()
-        package = kernel_package()
-        if package is None:
-            cached = sorted(glob.glob(os.path.join(cache_dir(), f"{self.name}-*-{recipe}")), key=os.path.getmtime)
-            if not cached:
-                raise ImageError(f"apt offers no linux-image-amd64 and no {self.name} is cached: run tests/install-deps")
-            return cached[-1]
-        kernel, version = package
-        folder = os.path.join(cache_dir(), f"{self.name}-{kernel[len('linux-image-'):]}_{version}-{recipe}")
-        if not os.path.isdir(folder):
-            with cache_lock():
-                if not os.path.isdir(folder):
-                    self._build(folder, kernel)
-        return folder
+        return cached(self.name, self._hash(), self._build)[0]
 
     def _hash(self):
         digest = hashlib.sha256()
@@ -58,7 +44,7 @@ class Recipe:
                 digest.update(stream.read())
         return digest.hexdigest()[:12]
 
-    def _build(self, folder, kernel):
+    def _build(self, folder, kernel, release):
         print(f"bed: making {self.name} (once, cached in {cache_dir()})", flush=True)
         work = tempfile.mkdtemp(prefix="building-", dir=cache_dir())
         root, tool, finished = (os.path.join(work, name) for name in ("root", "guest-tool", "finished"))
@@ -66,7 +52,7 @@ class Recipe:
             subprocess.run(
                 ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--aptopt=APT::Install-Recommends false",
                  "--include=" + ",".join(self.packages), "bookworm", root, f"deb {mirror()} bookworm main"], check=True)
-            slim_modules(unpack_kernel(kernel, work), kernel[len("linux-image-"):], self.modules, root)
+            slim_modules(unpack_kernel(kernel, work), release, self.modules, root)
             build_guest_tool(tool)
             subprocess.run(["/bin/sh", os.path.join(self.sources, "setup"), root, tool], check=True)
             os.mkdir(finished)

@@ -64,23 +64,32 @@ def base_image():
     When apt knows no kernel (lists gone, no network) the newest cached base of the same
     recipe does. Raises ImageError when there is neither.
     """
-    recipe = _recipe_hash()
+    return BaseImage(*cached("guest", _recipe_hash(), _build_base))
+
+
+def cached(name, recipe, build):
+    """(folder of the cache, the kernel's release) of the image `name` for the kernel that apt offers.
+
+    recipe: a hash of all that it is made from
+    build: is called with (folder, kernel package, its release), under the cache's lock, when there is none; it has the
+    folder appear by rename
+    Raises ImageError.
+    """
     package = kernel_package()
     if package is None:
-        cached = sorted(glob.glob(os.path.join(cache_dir(), f"guest-*-{recipe}")), key=os.path.getmtime)
-        if not cached:
-            raise ImageError("apt offers no linux-image-amd64 and no guest image is cached: run tests/install-deps")
-        folder = cached[-1]
-        return BaseImage(folder, os.path.basename(folder)[len("guest-"):-len(recipe) - 1])
+        found = sorted(glob.glob(os.path.join(cache_dir(), f"{name}-*-{recipe}")), key=os.path.getmtime)
+        if not found:
+            raise ImageError(f"apt offers no linux-image-amd64 and no image {name} is cached: run tests/install-deps")
+        return found[-1], os.path.basename(found[-1])[len(name) + 1:].partition("_")[0]
 
-    name, debian_version = package
-    version = name[len("linux-image-"):]
-    folder = os.path.join(cache_dir(), f"guest-{version}_{debian_version}-{recipe}")
+    kernel, debian_version = package
+    release = kernel[len("linux-image-"):]
+    folder = os.path.join(cache_dir(), f"{name}-{release}_{debian_version}-{recipe}")
     if not os.path.isdir(folder):
         with cache_lock():
             if not os.path.isdir(folder):
-                _build_base(folder, name, version)
-    return BaseImage(folder, version)
+                build(folder, kernel, release)
+    return folder, release
 
 
 def build_initrd(base, path, agent=None, files=None):
@@ -136,19 +145,19 @@ def kernel_package():
     return (name[1], candidate[1]) if candidate else None
 
 
-def _build_base(folder, package, version):
+def _build_base(folder, package, release):
     print(f"bed: building the guest image of {package} (once, cached in {cache_dir()})", flush=True)
     work = tempfile.mkdtemp(prefix="building-", dir=cache_dir())
     try:
         unpacked = unpack_kernel(package, work)
         finished = os.path.join(work, "finished")
         os.mkdir(finished)
-        with open(os.path.join(unpacked, "boot", "vmlinuz-" + version), "rb") as stream:
+        with open(os.path.join(unpacked, "boot", "vmlinuz-" + release), "rb") as stream:
             vmlinux = _extract_vmlinux(stream.read())
         with open(os.path.join(finished, "vmlinux"), "wb") as stream:
             stream.write(vmlinux)
         with open(os.path.join(finished, "base.cpio"), "wb") as stream:
-            stream.write(_base_cpio(unpacked, version, work))
+            stream.write(_base_cpio(unpacked, release, work))
         os.sync()
         os.rename(finished, folder)
     finally:

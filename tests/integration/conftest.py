@@ -17,10 +17,9 @@ pytest.register_assert_rewrite("support", "failures", "automatic")
 from bed import Bed, GuestSpec, long_tests  # noqa: E402
 from bed.daemon import Daemon, install_hook, remove_hook  # noqa: E402
 from bed.host import wait_until  # noqa: E402
+from bed.reports import add_logs  # noqa: E402
 from failures import GUESTS, free_garbage  # noqa: E402
 from support import Memory, agent_connected  # noqa: E402
-
-LOG_TAIL = 4000
 
 
 def pytest_addoption(parser):
@@ -120,12 +119,6 @@ def daemons(bed, daemon):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
-    report = outcome.get_result()
-    running = getattr(item, "funcargs", {}).get("bed")
-    if not report.failed or running is None:
-        return
-    for guest in running.guests:
-        report.sections.append((f"console of {guest.name}", guest.console()[-LOG_TAIL:]))
-    for host in running.hosts:
-        for path, text in host.logs().items():
-            report.sections.append((path, text[-LOG_TAIL:]))
+    bed = getattr(item, "funcargs", {}).get("bed")
+    if bed:
+        add_logs(outcome.get_result(), bed.hosts, bed.guests)

@@ -20,9 +20,8 @@ pytest.register_assert_rewrite("support", "failures", "automatic", "guests")
 
 from archives import NAMES, Deb, Rpm  # noqa: E402
 from bed import Bed  # noqa: E402
+from bed.reports import add_logs  # noqa: E402
 from debs import Debs  # noqa: E402
-
-LOG_TAIL = 6000
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +55,7 @@ def bed():
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
-    report = outcome.get_result()
-    if not report.failed:
-        return
     arguments = getattr(item, "funcargs", {})
     bed, vm = arguments.get("bed"), arguments.get("vm")
-    logs = {}
-    for guest in bed.guests if bed else ():
-        logs[f"console of {guest.name}"] = guest.console()
-    for machine in [*(bed.hosts if bed else ()), *([vm] if vm and vm.dir else [])]:
-        logs.update(machine.logs())
-    for name, text in logs.items():
-        report.sections.append((name, text[-LOG_TAIL:]))
+    machines = [*(bed.hosts if bed else ()), *([vm] if vm and vm.dir else [])]
+    add_logs(outcome.get_result(), machines, bed.guests if bed else ())

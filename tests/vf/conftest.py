@@ -14,9 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import long_tests  # noqa: E402
 from bed.hostvm import HostVm  # noqa: E402
+from bed.reports import add_logs  # noqa: E402
 from vfhost import EXPIRY_S, VfHost  # noqa: E402
-
-LOG_TAIL = 4000
 
 
 def pytest_addoption(parser):
@@ -99,11 +98,6 @@ def linux(host):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
-    report = outcome.get_result()
-    if not report.failed:
-        return
     arguments = getattr(item, "funcargs", {})
     vms = [arguments.get("host_vm"), getattr(arguments.get("peer"), "vm", None)]
-    for vm in (vm for vm in vms if vm and vm.dir):
-        for name, text in vm.logs().items():
-            report.sections.append((name, text[-LOG_TAIL:]))
+    add_logs(outcome.get_result(), [vm for vm in vms if vm and vm.dir])
