@@ -8,8 +8,7 @@
 
 #define USAGE                                                                                      \
   "[DOMAIN]\n\nPrints what is released at the moment, and what ballastd does and has seen, of "    \
-  "all "                                                                                           \
-  "domains\nor of one."
+  "all\ndomains or of one, also where libvirt does not run."
 
 static const char *
 state_name (BalDomainState state)
@@ -198,21 +197,24 @@ gboolean
 bal_cmd_status (BalCli *cli, char **words, GError **error)
 {
   g_autofree char *name = NULL;
-  g_autoptr (GPtrArray) items = NULL;
+  g_autoptr (GError) away = NULL;
+  g_autoptr (GPtrArray) items = bal_cli_open_journal (cli, USAGE, words, &name, &away, error);
   g_autoptr (JsonNode) answer = NULL;
   g_autoptr (GError) failure = NULL;
 
-  items = bal_cli_open_journal (cli, USAGE, words, &name, error);
   if (!items)
     return FALSE;
   answer = bal_cli_ask_daemon (name, &failure);
   if (cli->json)
+    print_json (cli, items, name, answer, failure);
+  else
     {
-      print_json (cli, items, name, answer, failure);
-      return TRUE;
+      if (show_entries (cli, items, name, NULL) == 0)
+        bal_say (stdout, "Nothing is released.");
+      print_daemon (answer, failure);
     }
-  if (show_entries (cli, items, name, NULL) == 0)
-    bal_say (stdout, "Nothing is released.");
-  print_daemon (answer, failure);
-  return TRUE;
+  if (!away)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&away));
+  return FALSE;
 }
