@@ -214,5 +214,12 @@ bal_cmd_vf_release (BalCli *cli, char **words, GError **error)
     return FALSE;
   if (cli->json)
     puts ("{}");
+  else if (call.in_config && call.port)
+    bal_say (stdout,
+             "Port %s is not in the domain's definition any more: its next start does not ask for "
+             "it.",
+             call.port);
+  else if (call.in_config)
+    puts ("No port is in the domain's definition any more: its next start asks for none.");
   return TRUE;
 }

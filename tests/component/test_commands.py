@@ -9,11 +9,33 @@ import subprocess
 
 import pytest
 from agent_process import wait_for
-from daemon_peer import read_request
+from daemon_peer import build_path, read_request
 from hooks import ENVIRONMENT
 from made_up_host import Host, balloon, check_refused, entry, put, shown_json, uuid, young
 
 FAILED, USAGE, NOT_FOUND, NOT_RESTORED = 1, 2, 3, 5
+# --- help and version ---
+
+@pytest.mark.parametrize("words", [(), ("migrate",), ("vf",), ("vf", "list"), ("help",)], ids=" ".join)
+def test_help_as_a_command(host, words):
+    done, by_option = host.ballast("help", *words), host.ballast(*words, "--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Usage:\n  ballast ")
+    assert done.stdout == by_option.stdout
+
+
+def test_version_as_a_command(host):
+    said = host.ballast("version")
+    assert (said.returncode, said.stderr) == (0, "") and said.stdout.startswith("ballast ")
+    assert said.stdout == host.ballast("--version").stdout
+
+
+def test_help_and_version_of_nonsense(host):
+    check_refused(host.ballast("help", "nonsense"), USAGE, 'no command "nonsense"')
+    check_refused(host.ballast("help", "--nonsense"), USAGE, "--nonsense")
+    check_refused(host.ballast("version", "nonsense"), USAGE, "nonsense")
+    check_refused(host.ballast("--json", "version"), USAGE, "--json")
+
+
 # --- permissions ---
 
 NOBODY = 65534
@@ -36,6 +58,15 @@ def test_journal_that_is_somebody_elses(host):
     os.chown(journal, NOBODY, NOBODY)
     done = host.unprivileged("-c", "test:///default", "status")
     check_refused(done, FAILED, "journal /var/lib/ballast/journal cannot be read", "nothing was touched")
+
+
+def test_ballastd_is_for_root(host):
+    argv = host.argv("ballastd")
+    program = argv.index(build_path("host-hook", "ballastd"))
+    argv[program:program] = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, env=ENVIRONMENT, cwd="/")
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert done.stderr == "ballastd: This host's domains are root's: run this as root, nothing was touched\n"
 
 
 # --- options ---

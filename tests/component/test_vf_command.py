@@ -169,7 +169,13 @@ def test_port_of_another_version(fake, tmp_path):
 def test_definition(peer):
     done = allocate(peer, 60, "1Gbit", "net0", "--config")
     assert done.returncode == 0 and "its next start asks" in done.stdout
-    assert peer.ballast("release", "--domain", uuid(60), "--config").returncode == 0
+    done = peer.ballast("release", "--domain", uuid(OFF), "--config")
+    assert (done.returncode, done.stdout) == (
+        0, "No port is in the domain's definition any more: its next start asks for none.\n")
+    assert allocate(peer, OFF, "1Gbit", "net1", "--config").returncode == 0
+    done = peer.ballast("release", "--domain", uuid(OFF), "--port", "net1", "--config")
+    assert (done.returncode, done.stdout) == (
+        0, "Port net1 is not in the domain's definition any more: its next start does not ask for it.\n")
     said = peer.log.read_text(encoding="utf-8")
     assert said.count(f"domain {uuid(60)}: port net0 is asked for by its definition\n") == 1
     assert said.count(f"domain {uuid(60)}: ports are not asked for by its definition any more\n") == 1
