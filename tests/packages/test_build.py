@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from archives import output
+from archives import Rpm, output
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACKAGING = os.path.join(TREE, "packaging")
@@ -34,7 +34,6 @@ FILES = {
     },
     "ballast-host": CONFIG["ballast-host"] | set(LINKS) | {
         "/usr/bin/ballast",
-        "/usr/lib/systemd/system-preset/50-ballast.preset",
         "/usr/lib/systemd/system/ballastd.service",
         "/usr/sbin/ballast-hook-memory",
         "/usr/sbin/ballast-hook-vf",
@@ -50,6 +49,8 @@ FILES = {
         "/usr/share/man/man8/ballastd.8.gz",
     },
 }
+# A preset, where units are not enabled without one.
+RPM_ALONE = {"ballast-guest-agent": set(), "ballast-host": {"/usr/lib/systemd/system-preset/50-ballast.preset"}}
 # What a program is linked with, without the C library. libvirt waits for a hook, which hence has little to load.
 _GLIB = {"libglib-2.0", "libgobject-2.0", "libjson-glib-1.0"}
 _HOST = _GLIB | {"libgio-2.0", "libvirt", "libvirt-qemu", "libxml2", "libnl-3", "libnl-route-3"}
@@ -78,9 +79,20 @@ def test_version_is_mesons(packages):
 @pytest.mark.parametrize("name", FILES)
 def test_files(packages, name):
     package = packages[name]
-    assert package.files() == FILES[name]
+    assert package.files() == FILES[name] | (RPM_ALONE[name] if isinstance(package, Rpm) else set())
     assert {path: os.readlink(package.root + path) for path in FILES[name] if os.path.islink(package.root + path)} \
         == {path: target for path, target in LINKS.items() if path in FILES[name]}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_links_of_the_documents_lead_somewhere(packages, name):
+    folder = os.path.join(packages[name].root, "usr/share/doc", name)
+    documents = {document for document in os.listdir(folder) if document.endswith(".md")}
+    assert documents >= {"NEWS.md", "README.md", "SECURITY.md"}
+    for document in documents:
+        with open(os.path.join(folder, document), encoding="utf-8") as stream:
+            targets = re.findall(r"\]\(((?!https?:|#)[^)#]+)", stream.read())
+        assert set(targets) <= documents, document
 
 
 @pytest.mark.parametrize("name", FILES)
