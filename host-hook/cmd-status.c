@@ -5,6 +5,7 @@
 #include "host-hook/daemon-status.h"
 #include "host-hook/format.h"
 #include "host-hook/journal.h"
+#include "host-hook/libvirt-start.h"
 
 #define USAGE                                                                                      \
   "[DOMAIN]\n\nPrints what is released at the moment, and what ballastd does and has seen, of "    \
@@ -193,6 +194,18 @@ print_json (BalCli *cli, GPtrArray *items, const char *name, JsonNode *answer, c
     bal_report_warning (cli->report, "%s", error->message);
 }
 
+static void
+remind_of_restart (const BalCli *cli)
+{
+  const char *daemon = bal_libvirt_start_due (cli->job.root);
+
+  if (daemon)
+    bal_report_warning (cli->report,
+                        "%s was started before Ballast's hooks were there and does not call them: "
+                        "run `systemctl restart %s` when no domain has a job",
+                        daemon, daemon);
+}
+
 gboolean
 bal_cmd_status (BalCli *cli, char **words, GError **error)
 {
@@ -213,6 +226,7 @@ bal_cmd_status (BalCli *cli, char **words, GError **error)
         bal_say (stdout, "Nothing is released.");
       print_daemon (answer, failure);
     }
+  remind_of_restart (cli);
   if (!away)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&away));

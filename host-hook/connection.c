@@ -75,11 +75,23 @@ fail_to_connect (const char *uri, GError **error)
                uri ? uri : "the default libvirt", virGetLastErrorMessage (), what_to_do);
 }
 
+static int
+refuse_to_prompt (virConnectCredentialPtr credentials, unsigned int n_credentials, void *data)
+{
+  return -1;
+}
+
 virConnectPtr
 bal_connection_open (const char *uri, GError **error)
 {
-  virConnectPtr connection = virConnectOpenAuth (uri, virConnectAuthPtrDefault, 0);
+  virConnectAuth auth = *virConnectAuthPtrDefault;
+  virConnectPtr connection;
 
+  /* NB: the default one asks /dev/tty then, which from the background stops the process. What is in
+   * libvirt's auth.conf is not asked for. */
+  if (!isatty (STDIN_FILENO))
+    auth.cb = refuse_to_prompt;
+  connection = virConnectOpenAuth (uri, &auth, 0);
   if (!connection)
     {
       fail_to_connect (uri, error);

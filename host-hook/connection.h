@@ -25,7 +25,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (virDomain, virDomainFree)
 gboolean bal_connection_start_events (GError **error);
 
 /* @uri NULL: libvirt's default. A failure is BAL_EXIT_NOT_FOUND, and of this host's libvirt says
- * what to do. */
+ * what to do. Asks for names and passwords where standard input is a terminal. */
 virConnectPtr bal_connection_open (const char *uri, GError **error);
 
 /* The same for a connection that is welcome but not needed: NULL when there is none within
