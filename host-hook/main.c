@@ -59,7 +59,8 @@ static const char *const exit_codes =
 static char *
 describe_commands (void)
 {
-  g_autoptr (GString) text = g_string_new ("Commands:\n");
+  g_autoptr (GString) text =
+    g_string_new ("Works on the host where the domain runs, as root.\n\nCommands:\n");
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     g_string_append_printf (text, "  %-12s %s\n", commands[i].name, commands[i].help);

@@ -9,6 +9,7 @@ import time
 from daemon_peer import build_path
 from hooks import ENVIRONMENT
 
+NOBODY = 65534
 FOLDERS = ("run", "var/lib", "etc/ballast")
 
 
@@ -36,9 +37,15 @@ class Host:
 
     def unprivileged(self, *arguments):
         """The same by who may not read or use what is somebody else's."""
-        argv = self.argv("ballast", *arguments)
-        program = argv.index(build_path("host-hook", "ballast"))
-        argv[program:program] = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        return self.as_another(["--bounding-set=-dac_override,-dac_read_search"], "ballast", *arguments)
+
+    def as_nobody(self, program, *arguments):
+        return self.as_another([f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"], program, *arguments)
+
+    def as_another(self, who, program, *arguments):
+        argv = self.argv(program, *arguments)
+        at = argv.index(build_path("host-hook", program))
+        argv[at:at] = ["setpriv", *who]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT, cwd="/")
 
     def ask(self, *arguments):

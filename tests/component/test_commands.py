@@ -9,11 +9,13 @@ import subprocess
 
 import pytest
 from agent_process import wait_for
-from daemon_peer import build_path, read_request
+from daemon_peer import read_request
 from hooks import ENVIRONMENT
-from made_up_host import Host, balloon, check_refused, entry, put, shown_json, uuid, young
+from made_up_host import NOBODY, Host, balloon, check_refused, entry, put, shown_json, uuid, young
 
 FAILED, USAGE, NOT_FOUND, NOT_RESTORED = 1, 2, 3, 5
+
+
 # --- help and version ---
 
 @pytest.mark.parametrize("words", [(), ("migrate",), ("vf",), ("vf", "list"), ("help",)], ids=" ".join)
@@ -38,9 +40,6 @@ def test_help_and_version_of_nonsense(host):
 
 # --- permissions ---
 
-NOBODY = 65534
-
-
 def test_socket_that_is_somebody_elses(host):
     path = host.root / "run/ballast/ballastd.sock"
     path.parent.mkdir()
@@ -60,11 +59,15 @@ def test_journal_that_is_somebody_elses(host):
     check_refused(done, FAILED, "journal /var/lib/ballast/journal cannot be read", "nothing was touched")
 
 
+def test_domain_that_a_user_does_not_see(host):
+    words = 'There is no domain "web1" for this user (run this as root), nothing was touched: '
+    check_refused(host.as_nobody("ballast", "-c", "test:///default", "plan", "web1"), NOT_FOUND, words)
+    assert words not in host.ballast("-c", "test:///default", "plan", "web1").stderr
+    assert "\nWorks on the host where the domain runs, as root.\n" in host.ballast("--help").stdout
+
+
 def test_ballastd_is_for_root(host):
-    argv = host.argv("ballastd")
-    program = argv.index(build_path("host-hook", "ballastd"))
-    argv[program:program] = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, env=ENVIRONMENT, cwd="/")
+    done = host.as_nobody("ballastd")
     assert (done.returncode, done.stdout) == (FAILED, "")
     assert done.stderr == "ballastd: This host's domains are root's: run this as root, nothing was touched\n"
 
