@@ -166,6 +166,17 @@ def test_port_of_another_version(fake, tmp_path):
     assert json.loads(ballast_vf(tmp_path, "list", "--json").stdout)["ports"] == [port]
 
 
+def test_host_without_vfs(fake, tmp_path):
+    """It is told what makes them."""
+    def answer(connection):
+        connection.recv(1 << 16)
+        connection.sendall(json.dumps({"return": {"pfs": [], "ports": []}}).encode() + b"\n")
+
+    fake(answer)
+    assert ballast_vf(tmp_path, "list").stdout == (
+        "No NIC of this host has virtual functions; numvfs in /etc/ballast/vf.conf makes them.\n")
+
+
 def test_definition(peer):
     done = allocate(peer, 60, "1Gbit", "net0", "--config")
     assert done.returncode == 0 and "its next start asks" in done.stdout
