@@ -24,7 +24,7 @@ parse_options (int argc, char **argv, Options *options, GError **error)
     {"config", 0, 0, G_OPTION_ARG_FILENAME, &options->config,
      "Config file (default " BAL_AGENT_CONFIG_PATH ")", "FILE"},
     {"check-config", 0, 0, G_OPTION_ARG_NONE, &options->check_config,
-     "Check the config file and exit", NULL},
+     "Say whether the config file is valid, and exit", NULL},
     {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "Show the version and exit", NULL},
     G_OPTION_ENTRY_NULL,
   };
@@ -69,7 +69,12 @@ run (int argc, char **argv, Options *options)
   if (!bal_agent_config_load (path, options->config != NULL, &config, &error))
     return fail (BAL_EXIT_USAGE, error);
   if (options->check_config)
-    return BAL_EXIT_OK;
+    {
+      g_print (g_file_test (path, G_FILE_TEST_EXISTS) ? "%s: OK\n"
+                                                      : "%s: not there, the defaults hold\n",
+               path);
+      return BAL_EXIT_OK;
+    }
   path = options->channel != NULL ? options->channel : DEFAULT_CHANNEL;
   if (!bal_agent_run (path, &config, &error))
     return fail (BAL_EXIT_FAILED, error);

@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "host-hook/connection.h"
 #include "host-hook/daemon-log.h"
@@ -132,6 +133,16 @@ serve (const Options *options, GError **error)
   return TRUE;
 }
 
+static gboolean
+require_root (GError **error)
+{
+  if (geteuid () == 0)
+    return TRUE;
+  g_set_error_literal (error, BAL_FAILURE, BAL_EXIT_FAILED,
+                       "This host's domains are root's: run this as root, nothing was touched");
+  return FALSE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -144,7 +155,7 @@ main (int argc, char **argv)
     {
       if (options.version)
         puts ("ballastd " BAL_VERSION);
-      else
+      else if (require_root (&error))
         serve (&options, &error);
     }
   if (error)

@@ -177,12 +177,10 @@ bal_cli_open (BalCli *self, gboolean progress, GError **error)
   if (!bal_connection_start_events (error))
     return FALSE;
   bal_cancel_disarm (self->cancel);
-  self->connection = bal_connection_open (self->uri, error);
-  if (!self->connection)
-    return FALSE;
   self->job =
     (BalJob){.root = "", .config = &self->config, .cancel = self->cancel, .report = self->report};
-  return TRUE;
+  self->connection = bal_connection_open (self->uri, error);
+  return self->connection != NULL;
 }
 
 static gboolean
@@ -277,13 +275,13 @@ daemon_knows (const char *name)
 }
 
 /* *@name becomes the UUID of a domain that libvirt knows. One that is not here any more may have
- * left something behind all the same. */
+ * left something behind all the same. @away: why libvirt cannot be asked, or NULL. */
 static gboolean
-resolve (BalCli *self, const GPtrArray *items, char **name, GError **error)
+resolve (BalCli *self, const GPtrArray *items, const GError *away, char **name, GError **error)
 {
   g_autofree char *given = g_steal_pointer (name);
-  g_autoptr (GError) failure = NULL;
-  g_autoptr (virDomain) domain = bal_domain_find (self->connection, given, &failure);
+  g_autoptr (GError) failure = away ? g_error_copy (away) : NULL;
+  g_autoptr (virDomain) domain = away ? NULL : bal_domain_find (self->connection, given, &failure);
   char uuid[VIR_UUID_STRING_BUFLEN];
 
   if (domain && virDomainGetUUIDString (domain, uuid) == 0)
@@ -297,16 +295,32 @@ resolve (BalCli *self, const GPtrArray *items, char **name, GError **error)
   return *name != NULL;
 }
 
+/* This host's libvirt. With @away that it cannot be reached is no failure, but goes there. */
+static gboolean
+open_here (BalCli *self, GError **away, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (bal_cli_open (self, FALSE, &failure))
+    return require_local (self, error);
+  if (!away || !g_error_matches (failure, BAL_FAILURE, BAL_EXIT_NOT_FOUND)
+      || !bal_connection_uri_is_local (self->uri))
+    away = error;
+  g_propagate_error (away, g_steal_pointer (&failure));
+  return away != error;
+}
+
 GPtrArray *
-bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error)
+bal_cli_open_journal (
+  BalCli *self, const char *usage, char **words, char **name, GError **away, GError **error)
 {
   g_autoptr (GPtrArray) items = NULL;
 
   if (!parse_domain (self, usage, words, name ? DOMAINS_NONE_OR_ONE : DOMAINS_NONE, name, error)
-      || !bal_cli_open (self, FALSE, error) || !require_local (self, error))
+      || !open_here (self, away, error))
     return NULL;
   items = bal_journal_list (self->job.root, NULL, error);
-  if (!items || (name && *name && !resolve (self, items, name, error)))
+  if (!items || (name && *name && !resolve (self, items, away ? *away : NULL, name, error)))
     return NULL;
   return g_steal_pointer (&items);
 }

@@ -103,9 +103,10 @@ JsonNode *bal_cli_ask_daemon (const char *name, GError **error);
 /* Parses the words of a command that takes one domain or none, opens this host's libvirt, and lists
  * the whole journal (see bal_journal_list()). *@name is the domain that was named, or NULL: the
  * UUID of one that libvirt knows, else as it was given when the journal or ballastd knows it, else
- * an error. When @name is NULL the command takes none. */
-GPtrArray *
-bal_cli_open_journal (BalCli *self, const char *usage, char **words, char **name, GError **error);
+ * an error. When @name is NULL the command takes none. With @away (which else is NULL) a libvirt
+ * that cannot be reached is no failure: *@away says why there is no connection. */
+GPtrArray *bal_cli_open_journal (
+  BalCli *self, const char *usage, char **words, char **name, GError **away, GError **error);
 
 /* Settles the entries of @items that are about the domain @name, NULL: about any; with @all also
  * what was released for a migration that may still come. Goes on after a failure: the first one is

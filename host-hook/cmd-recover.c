@@ -157,7 +157,7 @@ gboolean
 bal_cmd_recover (BalCli *cli, char **words, GError **error)
 {
   g_autofree char *name = NULL;
-  g_autoptr (GPtrArray) items = bal_cli_open_journal (cli, USAGE, words, &name, error);
+  g_autoptr (GPtrArray) items = bal_cli_open_journal (cli, USAGE, words, &name, NULL, error);
   guint n_seen;
 
   if (!items)

@@ -201,7 +201,7 @@ fail (const Outcome *outcome, GError **error)
 gboolean
 bal_cmd_retire (BalCli *cli, char **words, GError **error)
 {
-  g_autoptr (GPtrArray) items = bal_cli_open_journal (cli, USAGE, words, NULL, error);
+  g_autoptr (GPtrArray) items = bal_cli_open_journal (cli, USAGE, words, NULL, NULL, error);
   BAL_AUTO_FD lock_fd = items ? keep_daemon_out (cli, error) : -1;
   g_autoptr (GError) failure = NULL;
   Outcome outcome = {0};

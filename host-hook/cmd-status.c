@@ -5,11 +5,11 @@
 #include "host-hook/daemon-status.h"
 #include "host-hook/format.h"
 #include "host-hook/journal.h"
+#include "host-hook/libvirt-start.h"
 
 #define USAGE                                                                                      \
   "[DOMAIN]\n\nPrints what is released at the moment, and what ballastd does and has seen, of "    \
-  "all "                                                                                           \
-  "domains\nor of one."
+  "all\ndomains or of one, also where libvirt does not run."
 
 static const char *
 state_name (BalDomainState state)
@@ -194,25 +194,41 @@ print_json (BalCli *cli, GPtrArray *items, const char *name, JsonNode *answer, c
     bal_report_warning (cli->report, "%s", error->message);
 }
 
+static void
+remind_of_restart (const BalCli *cli)
+{
+  const char *daemon = bal_libvirt_start_due (cli->job.root);
+
+  if (daemon)
+    bal_report_warning (cli->report,
+                        "%s was started before Ballast's hooks were there and does not call them: "
+                        "run `systemctl restart %s` when no domain has a job",
+                        daemon, daemon);
+}
+
 gboolean
 bal_cmd_status (BalCli *cli, char **words, GError **error)
 {
   g_autofree char *name = NULL;
-  g_autoptr (GPtrArray) items = NULL;
+  g_autoptr (GError) away = NULL;
+  g_autoptr (GPtrArray) items = bal_cli_open_journal (cli, USAGE, words, &name, &away, error);
   g_autoptr (JsonNode) answer = NULL;
   g_autoptr (GError) failure = NULL;
 
-  items = bal_cli_open_journal (cli, USAGE, words, &name, error);
   if (!items)
     return FALSE;
   answer = bal_cli_ask_daemon (name, &failure);
   if (cli->json)
+    print_json (cli, items, name, answer, failure);
+  else
     {
-      print_json (cli, items, name, answer, failure);
-      return TRUE;
+      if (show_entries (cli, items, name, NULL) == 0)
+        bal_say (stdout, "Nothing is released.");
+      print_daemon (answer, failure);
     }
-  if (show_entries (cli, items, name, NULL) == 0)
-    bal_say (stdout, "Nothing is released.");
-  print_daemon (answer, failure);
-  return TRUE;
+  remind_of_restart (cli);
+  if (!away)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&away));
+  return FALSE;
 }

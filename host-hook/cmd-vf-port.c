@@ -53,6 +53,22 @@ require (const char *name, const char *value, GError **error)
   return FALSE;
 }
 
+/* ballastd has the domain's UUID alone, which is not what was @typed. */
+static JsonObject *
+call_by_name (const BalVfCall *call, const char *uuid, const char *typed, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  JsonObject *answer = bal_vf_client_call ("", call, &failure);
+  g_autoptr (GString) text = NULL;
+
+  if (answer)
+    return answer;
+  text = g_string_new (failure->message);
+  g_string_replace (text, uuid, typed, 0);
+  g_set_error_literal (error, failure->domain, failure->code, text->str);
+  return NULL;
+}
+
 /* --- allocate --- */
 
 static gboolean
@@ -158,7 +174,7 @@ bal_cmd_vf_allocate (BalCli *cli, char **words, GError **error)
       || !read_request (cli, &options, &call.request, error))
     return FALSE;
   call.in_config = options.config;
-  answer = bal_vf_client_call ("", &call, error);
+  answer = call_by_name (&call, call.request.uuid, options.domain, error);
   return answer && print_allocated (cli, &call, answer, error);
 }
 
@@ -193,10 +209,17 @@ bal_cmd_vf_release (BalCli *cli, char **words, GError **error)
     return FALSE;
   call.in_config = options.config;
   call.uuid = bal_cmd_vf_find_domain (cli, options.domain, error);
-  answer = call.uuid ? bal_vf_client_call ("", &call, error) : NULL;
+  answer = call.uuid ? call_by_name (&call, call.uuid, options.domain, error) : NULL;
   if (!answer)
     return FALSE;
   if (cli->json)
     puts ("{}");
+  else if (call.in_config && call.port)
+    bal_say (stdout,
+             "Port %s is not in the domain's definition any more: its next start does not ask for "
+             "it.",
+             call.port);
+  else if (call.in_config)
+    puts ("No port is in the domain's definition any more: its next start asks for none.");
   return TRUE;
 }

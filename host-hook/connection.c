@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-hook/connection.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,15 +34,67 @@ bal_connection_start_events (GError **error)
   return TRUE;
 }
 
+static gboolean
+is_local (GUri *uri)
+{
+  const char *host = uri ? g_uri_get_host (uri) : NULL;
+
+  return uri && (!host || *host == '\0');
+}
+
+gboolean
+bal_connection_uri_is_local (const char *uri)
+{
+  const char *wanted = uri ? uri : g_getenv ("LIBVIRT_DEFAULT_URI");
+  g_autoptr (GUri) parsed = NULL;
+
+  if (!wanted || *wanted == '\0')
+    return TRUE;
+  parsed = g_uri_parse (wanted, G_URI_FLAGS_PARSE_RELAXED, NULL);
+  return is_local (parsed);
+}
+
+/* NB: virReportSystemError() leaves errno in int1: that nobody listens on the socket. */
+static gboolean
+daemon_is_away (const char *uri)
+{
+  virErrorPtr failure = virGetLastError ();
+
+  return failure && failure->code == VIR_ERR_SYSTEM_ERROR
+         && (failure->int1 == ENOENT || failure->int1 == ECONNREFUSED)
+         && bal_connection_uri_is_local (uri);
+}
+
+static void
+fail_to_connect (const char *uri, GError **error)
+{
+  const char *what_to_do =
+    daemon_is_away (uri) ? "; nothing was touched: start libvirtd or virtqemud" : "";
+
+  g_set_error (error, BAL_FAILURE, BAL_EXIT_NOT_FOUND, "Cannot connect to %s: libvirt says: %s%s",
+               uri ? uri : "the default libvirt", virGetLastErrorMessage (), what_to_do);
+}
+
+static int
+refuse_to_prompt (virConnectCredentialPtr credentials, unsigned int n_credentials, void *data)
+{
+  return -1;
+}
+
 virConnectPtr
 bal_connection_open (const char *uri, GError **error)
 {
-  virConnectPtr connection = virConnectOpenAuth (uri, virConnectAuthPtrDefault, 0);
+  virConnectAuth auth = *virConnectAuthPtrDefault;
+  virConnectPtr connection;
 
+  /* NB: the default one asks /dev/tty then, which from the background stops the process. What is in
+   * libvirt's auth.conf is not asked for. */
+  if (!isatty (STDIN_FILENO))
+    auth.cb = refuse_to_prompt;
+  connection = virConnectOpenAuth (uri, &auth, 0);
   if (!connection)
     {
-      bal_failure_libvirt (error, BAL_EXIT_NOT_FOUND, "Cannot connect to %s",
-                           uri ? uri : "the default libvirt");
+      fail_to_connect (uri, error);
       return NULL;
     }
   /* Refused by drivers that need none, such as a local test driver. */
@@ -130,9 +183,8 @@ gboolean
 bal_connection_is_local (virConnectPtr connection)
 {
   g_autoptr (GUri) uri = connection_uri (connection);
-  const char *host = uri ? g_uri_get_host (uri) : NULL;
 
-  return uri && (!host || *host == '\0');
+  return is_local (uri);
 }
 
 gboolean

@@ -24,12 +24,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (virDomain, virDomainFree)
  * it) and silences libvirt's printing of errors. Once per process, before the first connection. */
 gboolean bal_connection_start_events (GError **error);
 
-/* @uri NULL: libvirt's default. A failure is BAL_EXIT_NOT_FOUND. */
+/* @uri NULL: libvirt's default. A failure is BAL_EXIT_NOT_FOUND, and of this host's libvirt says
+ * what to do. Asks for names and passwords where standard input is a terminal. */
 virConnectPtr bal_connection_open (const char *uri, GError **error);
 
 /* The same for a connection that is welcome but not needed: NULL when there is none within
  * @wait_ms. An attempt that takes longer is left to end by itself in a thread of its own. */
 virConnectPtr bal_connection_open_within (const char *uri, guint wait_ms);
+
+/* TRUE when @uri (NULL: libvirt's default, as the environment has it) is of this host: it names
+ * none. */
+gboolean bal_connection_uri_is_local (const char *uri);
 
 /* TRUE when the connection's libvirtd and this program share a host: the URI names none. */
 gboolean bal_connection_is_local (virConnectPtr connection);

@@ -181,7 +181,17 @@ pace_for (guint64 lease_ms)
                 (gint64)MIN (lease_ms, G_MAXINT) * 1000 + SILENCE_AFTER_LEASE_US};
 }
 
-/* Until it is time to end, or the hold is over. */
+/* In a conversation of its own. TRUE also when nobody can be asked: how long, the caller bounds. */
+static gboolean
+renew_lease_apart (const BalDaemonRelease *self, const char *token, gint64 *answered_us)
+{
+  g_autoptr (BalAgentClient) agent =
+    bal_domain_agent_open (self->domain, TRUE, LEASE_TIMEOUT_MS, NULL);
+
+  return !agent || renew_lease (self, agent, token, answered_us);
+}
+
+/* Until it is time to end, or the hold is over. @agent NULL: the channel is free meanwhile. */
 static void
 keep_lease (const BalDaemonRelease *self,
             BalAgentClient *agent,
@@ -191,8 +201,10 @@ keep_lease (const BalDaemonRelease *self,
   Pace pace = pace_for (lease_ms);
   gint64 asked_us = g_get_monotonic_time (), answered_us = asked_us;
 
-  while (!wait (self, pace.interval_ms, &asked_us) && renew_lease (self, agent, token, &answered_us)
-         && g_get_monotonic_time () - answered_us < pace.silence_us)
+  while ((agent ? renew_lease (self, agent, token, &answered_us)
+                : renew_lease_apart (self, token, &answered_us))
+         && g_get_monotonic_time () - answered_us < pace.silence_us
+         && !wait (self, pace.interval_ms, &asked_us))
     ;
 }
 
@@ -291,28 +303,6 @@ ask_lease_ms (const BalDaemonRelease *self)
   return agent && bal_agent_client_info (agent, LEASE_TIMEOUT_MS, &info, NULL) ? info.lease_ms : 0;
 }
 
-/* In a conversation of its own. TRUE also when nobody can be asked: how long, the caller bounds. */
-static gboolean
-renew_for_others (const BalDaemonRelease *self, const char *token, gint64 *answered_us)
-{
-  g_autoptr (BalAgentClient) agent =
-    bal_domain_agent_open (self->domain, TRUE, LEASE_TIMEOUT_MS, NULL);
-
-  return !agent || renew_lease (self, agent, token, answered_us);
-}
-
-static void
-keep_lease_for_others (const BalDaemonRelease *self, const char *token)
-{
-  gint64 asked_us = g_get_monotonic_time (), answered_us = asked_us;
-  Pace pace = pace_for (ask_lease_ms (self));
-
-  while (renew_for_others (self, token, &answered_us)
-         && g_get_monotonic_time () - answered_us < pace.silence_us
-         && !wait (self, pace.interval_ms, &asked_us))
-    ;
-}
-
 /* What `ballast release` had the agent hold for this migration would come back in the middle of
  * it. The domain's lock and the agent's channel stay free meanwhile, for `ballast restore`. */
 static void
@@ -321,7 +311,7 @@ keep_for_others (const BalDaemonRelease *self, const BalJournalEntry *entry)
   self->result->released_bytes = bal_journal_entry_released_bytes (entry);
   self->released (self->user_data);
   if (entry->hold_token)
-    keep_lease_for_others (self, entry->hold_token);
+    keep_lease (self, NULL, entry->hold_token, ask_lease_ms (self));
   keep_sizes (self);
 }
 

@@ -15,6 +15,9 @@ typedef struct
   const char *help;
 } Command;
 
+static gboolean cmd_help (BalCli *cli, char **words, GError **error);
+static gboolean cmd_version (BalCli *cli, char **words, GError **error);
+
 /* Of all that ask libvirt, and read the configuration. */
 #define USUAL (BAL_CLI_CONNECT | BAL_CLI_CONFIG | BAL_CLI_JSON)
 
@@ -36,6 +39,8 @@ static const Command commands[] = {
    "hand out virtual functions of this host's NICs by bandwidth"},
   {"retire", bal_cmd_retire, BAL_CLI_CONNECT,
    "give all back and take all marks off, before Ballast is removed"},
+  {"help", cmd_help, 0, "print this, or a command's options"},
+  {"version", cmd_version, 0, "print the version"},
 };
 
 static const char *const exit_codes =
@@ -54,12 +59,19 @@ static const char *const exit_codes =
 static char *
 describe_commands (void)
 {
-  g_autoptr (GString) text = g_string_new ("Commands:\n");
+  g_autoptr (GString) text =
+    g_string_new ("Works on the host where the domain runs, as root.\n\nCommands:\n");
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     g_string_append_printf (text, "  %-12s %s\n", commands[i].name, commands[i].help);
   g_string_append (text, "\n`ballast COMMAND --help` shows a command's options.");
   return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static void
+print_version (void)
+{
+  puts ("ballast " BAL_VERSION);
 }
 
 /* Options before the command; *@words gets the command and all behind it. */
@@ -86,7 +98,7 @@ parse_leading_options (BalCli *cli, char **argv, char ***words, GError **error)
     return FALSE;
   if (version)
     {
-      puts ("ballast " BAL_VERSION);
+      print_version ();
       return TRUE;
     }
   *words = g_strdupv (arguments + 1);
@@ -106,6 +118,45 @@ run_command (BalCli *cli, char **words, GError **error)
                words[0] ? "There is no command \"%s\"; `ballast --help` lists them"
                         : "A command is missing%s; `ballast --help` lists them",
                words[0] ? words[0] : "");
+  return FALSE;
+}
+
+#define HELP_USAGE "[COMMAND...]\n\nPrints the commands, or the options of one, as --help does."
+
+static gboolean
+cmd_help (BalCli *cli, char **words, GError **error)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) arguments = NULL;
+  g_auto (GStrv) asked = NULL;
+  g_auto (GStrv) rest = NULL;
+
+  if (!bal_cli_parse (cli, HELP_USAGE, NULL, words, &arguments, error))
+    return FALSE;
+  g_set_prgname ("ballast");
+  if (!arguments[0])
+    g_strv_builder_add (builder, "ballast");
+  g_strv_builder_addv (builder, (const char **)arguments);
+  g_strv_builder_add (builder, "--help");
+  asked = g_strv_builder_end (builder);
+  return arguments[0] ? run_command (cli, asked, error)
+                      : parse_leading_options (cli, asked, &rest, error);
+}
+
+static gboolean
+cmd_version (BalCli *cli, char **words, GError **error)
+{
+  g_auto (GStrv) arguments = NULL;
+
+  if (!bal_cli_parse (cli, "\n\nPrints the version.", NULL, words, &arguments, error))
+    return FALSE;
+  if (!arguments[0])
+    {
+      print_version ();
+      return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+               "\"ballast version\" takes no argument \"%s\"", arguments[0]);
   return FALSE;
 }
 

@@ -17,7 +17,7 @@ typedef enum
   BAL_VF_ERROR_INVALID,   /* a request, a value or a record that is not one */
   BAL_VF_ERROR_REFUSED,   /* no physical function has the bandwidth, or a VF, left */
   BAL_VF_ERROR_CONFLICT,  /* the port, the VF or the MAC is taken, or the change is not allowed */
-  BAL_VF_ERROR_NOT_FOUND, /* no such port or physical function */
+  BAL_VF_ERROR_NOT_FOUND, /* no such port or physical function, or no domain that runs */
   BAL_VF_ERROR_HARDWARE,  /* the NIC does not have the feature */
   BAL_VF_ERROR_NETLINK,   /* the kernel did not answer, or not so */
   BAL_VF_ERROR_LEDGER,    /* the ledger cannot be read or written: nothing is handed out */

@@ -32,7 +32,7 @@ check_can_change (const BalVfStanding *standing,
     return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
                  "has no definition that could be changed (it is transient); nothing was changed");
   if (!standing->is_active && !in_config)
-    return fail (error, BAL_VF_ERROR_CONFLICT, uuid,
+    return fail (error, BAL_VF_ERROR_NOT_FOUND, uuid,
                  "is off: only its definition can ask for a port (--config); nothing was changed");
   return TRUE;
 }

@@ -5,6 +5,7 @@ import pytest
 
 from agent_process import AgentProcess, agent_program
 from daemon_peer import DaemonPeer, FakeDaemon
+from made_up_host import Host
 from vf_peer import VfPeer
 
 
@@ -42,6 +43,12 @@ def daemon_at():
 def daemon(daemon_at, tmp_path):
     """The daemon server below tmp_path."""
     return daemon_at(tmp_path)
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A made-up host below tmp_path."""
+    return Host(tmp_path)
 
 
 @pytest.fixture

@@ -43,7 +43,8 @@ def test_bad_option(argv):
 
 
 def test_shipped_config_is_valid_and_changes_nothing():
-    assert run("--check-config", "--config", CONFIG).returncode == 0
+    said = run("--check-config", "--config", CONFIG)
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"{CONFIG}: OK\n", "")
     with open(CONFIG, encoding="utf-8") as stream:
         lines = [line for line in stream if line.strip() and not line.startswith(("#", "["))]
     assert lines == []
@@ -58,6 +59,14 @@ def test_bad_config(tmp_path):
 
 def test_missing_config_is_an_error_when_named():
     assert_one_sentence(run("--check-config", "--config", "/nonexistent"), 2, "/nonexistent")
+
+
+def test_missing_config_is_none_when_it_is_the_default(tmp_path):
+    done = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"',
+                           str(tmp_path), agent_program(), "--check-config"], capture_output=True, text=True, timeout=20,
+                          check=False)
+    said = "/etc/ballast/ballast-agent.conf: not there, the defaults hold\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
 def test_missing_channel():

@@ -1,78 +1,44 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`ballast`'s command line on a host that is made up: libvirt's test driver has its domains, which begin anew with each
-command, and /run, /var/lib and /etc are folders of the test's. With real domains it is tested by
-tests/integration/test_cli.py."""
+"""`ballast`'s command line on a host that is made up. With real domains it is tested by tests/integration/test_cli.py."""
 
 import fcntl
 import json
 import os
 import socket
 import subprocess
-import time
 
 import pytest
 from agent_process import wait_for
-from daemon_peer import build_path, read_request
+from daemon_peer import read_request
 from hooks import ENVIRONMENT
+from made_up_host import NOBODY, Host, balloon, check_refused, entry, put, shown_json, uuid, young
 
 FAILED, USAGE, NOT_FOUND, NOT_RESTORED = 1, 2, 3, 5
-FOLDERS = ("run", "var/lib", "etc/ballast")
 
 
-class Host:
-    """Folders below `root`; the running domains d1 and d2, or with `xml` others."""
+# --- help and version ---
 
-    def __init__(self, root, xml=None):
-        self.root = root
-        for folder in FOLDERS:
-            (root / folder).mkdir(parents=True)
-        domains = "".join(f"<domain type='test'><name>d{i}</name><uuid>{uuid(i)}</uuid><memory>65536</memory>"
-                          "<os><type>hvm</type></os></domain>" for i in (1, 2))
-        (root / "node.xml").write_text(f"<node>{xml or domains}</node>", encoding="ascii")
-
-    def argv(self, program, *arguments):
-        # /etc/ballast need not be there, and this machine's must not be touched.
-        mounts = "".join(f'mount --bind "$0/{folder}" /{folder} && ' for folder in FOLDERS[:2])
-        return ["unshare", "-m", "--propagation", "private", "sh", "-c",
-                f'{mounts} mount --bind "$0/etc" /etc && exec "$@"', str(self.root),
-                build_path("host-hook", program), *arguments]
-
-    def ballast(self, *arguments):
-        return subprocess.run(self.argv("ballast", *arguments), capture_output=True, text=True, timeout=60, check=False,
-                              env=ENVIRONMENT, cwd="/")
-
-    def unprivileged(self, *arguments):
-        """The same by who may not read or use what is somebody else's."""
-        argv = self.argv("ballast", *arguments)
-        program = argv.index(build_path("host-hook", "ballast"))
-        argv[program:program] = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT, cwd="/")
-
-    def ask(self, *arguments):
-        """The same of a command that asks libvirt."""
-        return self.ballast("-c", f"test://{self.root}/node.xml", *arguments)
+@pytest.mark.parametrize("words", [(), ("migrate",), ("vf",), ("vf", "list"), ("help",)], ids=" ".join)
+def test_help_as_a_command(host, words):
+    done, by_option = host.ballast("help", *words), host.ballast(*words, "--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Usage:\n  ballast ")
+    assert done.stdout == by_option.stdout
 
 
-def uuid(domain):
-    return f"6d1f0c2a-0f9e-4b0e-9c55-{domain:012x}"
+def test_version_as_a_command(host):
+    said = host.ballast("version")
+    assert (said.returncode, said.stderr) == (0, "") and said.stdout.startswith("ballast ")
+    assert said.stdout == host.ballast("--version").stdout
 
 
-@pytest.fixture
-def host(tmp_path):
-    return Host(tmp_path)
-
-
-def check_refused(done, status, *words):
-    assert (done.returncode, done.stdout) == (status, ""), done
-    assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("ballast: "), done.stderr
-    for word in words:
-        assert word in done.stderr
+def test_help_and_version_of_nonsense(host):
+    check_refused(host.ballast("help", "nonsense"), USAGE, 'no command "nonsense"')
+    check_refused(host.ballast("help", "--nonsense"), USAGE, "--nonsense")
+    check_refused(host.ballast("version", "nonsense"), USAGE, "nonsense")
+    check_refused(host.ballast("--json", "version"), USAGE, "--json")
 
 
 # --- permissions ---
-
-NOBODY = 65534
-
 
 def test_socket_that_is_somebody_elses(host):
     path = host.root / "run/ballast/ballastd.sock"
@@ -91,6 +57,19 @@ def test_journal_that_is_somebody_elses(host):
     os.chown(journal, NOBODY, NOBODY)
     done = host.unprivileged("-c", "test:///default", "status")
     check_refused(done, FAILED, "journal /var/lib/ballast/journal cannot be read", "nothing was touched")
+
+
+def test_domain_that_a_user_does_not_see(host):
+    words = 'There is no domain "web1" for this user (run this as root), nothing was touched: '
+    check_refused(host.as_nobody("ballast", "-c", "test:///default", "plan", "web1"), NOT_FOUND, words)
+    assert words not in host.ballast("-c", "test:///default", "plan", "web1").stderr
+    assert "\nWorks on the host where the domain runs, as root.\n" in host.ballast("--help").stdout
+
+
+def test_ballastd_is_for_root(host):
+    done = host.as_nobody("ballastd")
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert done.stderr == "ballastd: This host's domains are root's: run this as root, nothing was touched\n"
 
 
 # --- options ---
@@ -134,11 +113,6 @@ def test_option_before_the_command_and_behind_it(host):
 # --- check-config ---
 
 DEFAULT, VF_DEFAULT = "/etc/ballast/ballast.conf", "/etc/ballast/vf.conf"
-
-
-def shown_json(done):
-    assert (done.returncode, done.stderr) == (0, ""), done
-    return json.loads(done.stdout)
 
 
 def test_check_config_of_default_files(host):
@@ -195,32 +169,6 @@ def test_command_that_advise_prints(tmp_path, name):
 # --- restore, recover and status ---
 
 GONE = 9
-
-
-def entry(domain, **changes):
-    """A journal entry of `ballast release`, of a hold, made an hour ago."""
-    return {"version": 1, "uuid": uuid(domain), "incarnation": "1-1", "migration-id": f"m{domain}", "boot-id": uuid(0),
-            "created-us": time.time_ns() // 1000 - 3600 * 10**6, "domain-name": f"d{domain}", "source-uri": "test:///d",
-            "owner": "1-1", "stage": "released", "virtio-mem": [],
-            "hold": {"token": "t", "bytes": 1 << 20}, **changes}
-
-
-def balloon(domain, **changes):
-    return entry(domain, hold=None, balloon={"original-kib": 65536, "set-kib": 32768}, **changes)
-
-
-def young(domain):
-    return entry(domain, **{"created-us": time.time_ns() // 1000 - 10**6})
-
-
-def put(host, *entries):
-    folder = host.root / "var/lib/ballast/journal"
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in entries:
-        name = f"{each['uuid']}.{each['incarnation']}.{each['migration-id']}.json"
-        members = {key: value for key, value in each.items() if value is not None}
-        (folder / name).write_text(json.dumps(members), encoding="ascii")
-    return folder
 
 
 def lock(host, domain):

@@ -9,6 +9,7 @@ from agent_process import wait_for
 from vf_peer import ballast_vf, domain_xml, uuid
 
 USAGE, NOT_FOUND, FAILED, NO_BANDWIDTH = 2, 3, 1, 7
+OFF = 60
 
 
 @pytest.fixture
@@ -133,6 +134,19 @@ def test_bad_command_line_changes_nothing(peer, case):
     assert peer.list() == before
 
 
+def test_domain_that_is_off(peer, tmp_path):
+    """It is called what it was called by who asked."""
+    words = "is off: only its definition can ask for a port (--config); nothing was changed"
+    assert_refused(allocate(peer, OFF), NOT_FOUND, f"Domain {uuid(OFF)} {words}")
+    node = tmp_path / "node.xml"
+    node.write_text(f"<node><domain type='test'><name>off1</name><uuid>{uuid(OFF)}</uuid><memory>65536</memory>"
+                    "<os><type>hvm</type></os></domain></node>", encoding="ascii")
+    by_name = "-c", f"test://{node}"
+    assert_refused(peer.ballast(*by_name, "allocate", "--domain", "off1", "--port", "n", "--bandwidth", "1Gbit"), NOT_FOUND,
+                   f"Domain off1 {words}")
+    assert_refused(peer.ballast(*by_name, "release", "--domain", "off1"), NOT_FOUND, "Domain off1 has no port here")
+
+
 def test_no_daemon(peer):
     peer.end()
     for arguments in ("list",), ("reconcile",), ("release", "--domain", uuid(1)):
@@ -152,10 +166,27 @@ def test_port_of_another_version(fake, tmp_path):
     assert json.loads(ballast_vf(tmp_path, "list", "--json").stdout)["ports"] == [port]
 
 
+def test_host_without_vfs(fake, tmp_path):
+    """It is told what makes them."""
+    def answer(connection):
+        connection.recv(1 << 16)
+        connection.sendall(json.dumps({"return": {"pfs": [], "ports": []}}).encode() + b"\n")
+
+    fake(answer)
+    assert ballast_vf(tmp_path, "list").stdout == (
+        "No NIC of this host has virtual functions; numvfs in /etc/ballast/vf.conf makes them.\n")
+
+
 def test_definition(peer):
     done = allocate(peer, 60, "1Gbit", "net0", "--config")
     assert done.returncode == 0 and "its next start asks" in done.stdout
-    assert peer.ballast("release", "--domain", uuid(60), "--config").returncode == 0
+    done = peer.ballast("release", "--domain", uuid(OFF), "--config")
+    assert (done.returncode, done.stdout) == (
+        0, "No port is in the domain's definition any more: its next start asks for none.\n")
+    assert allocate(peer, OFF, "1Gbit", "net1", "--config").returncode == 0
+    done = peer.ballast("release", "--domain", uuid(OFF), "--port", "net1", "--config")
+    assert (done.returncode, done.stdout) == (
+        0, "Port net1 is not in the domain's definition any more: its next start does not ask for it.\n")
     said = peer.log.read_text(encoding="utf-8")
     assert said.count(f"domain {uuid(60)}: port net0 is asked for by its definition\n") == 1
     assert said.count(f"domain {uuid(60)}: ports are not asked for by its definition any more\n") == 1
@@ -171,8 +202,6 @@ def test_help(peer):
 # --- the hook ---
 
 PORT = {"id": "net0", "bandwidth": "4Gbit", "mac": "52:54:00:00:00:07"}
-OFF = 60
-
 
 def test_hook_from_start_to_end(peer):
     """Reserved as the domain starts, once; given up when it ends."""

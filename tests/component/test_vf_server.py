@@ -90,7 +90,7 @@ BAD = {
     "same port": ("VfConflict", "net0", {"domain": uuid(1), "port": "net0"}),
     "domain's name": ("VfInvalid", "domain", {"domain": "vm1"}),
     "unknown domain": ("VfNotFound", uuid(999), {"domain": uuid(999)}),
-    "domain that is off": ("VfConflict", "off", {"domain": uuid(60)}),
+    "domain that is off": ("VfNotFound", "is off", {"domain": uuid(60)}),
     "standby": ("VfInvalid", "mac", {"standby": "ua-virtio"}),
 }
 

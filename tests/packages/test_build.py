@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The packages themselves: what is in the debs and the rpms, that lint has nothing to say, and what goes into them."""
 
+import glob
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from archives import output
+from archives import Rpm, output
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACKAGING = os.path.join(TREE, "packaging")
@@ -34,7 +35,6 @@ FILES = {
     },
     "ballast-host": CONFIG["ballast-host"] | set(LINKS) | {
         "/usr/bin/ballast",
-        "/usr/lib/systemd/system-preset/50-ballast.preset",
         "/usr/lib/systemd/system/ballastd.service",
         "/usr/sbin/ballast-hook-memory",
         "/usr/sbin/ballast-hook-vf",
@@ -50,6 +50,8 @@ FILES = {
         "/usr/share/man/man8/ballastd.8.gz",
     },
 }
+# A preset, where units are not enabled without one.
+RPM_ALONE = {"ballast-guest-agent": set(), "ballast-host": {"/usr/lib/systemd/system-preset/50-ballast.preset"}}
 # What a program is linked with, without the C library. libvirt waits for a hook, which hence has little to load.
 _GLIB = {"libglib-2.0", "libgobject-2.0", "libjson-glib-1.0"}
 _HOST = _GLIB | {"libgio-2.0", "libvirt", "libvirt-qemu", "libxml2", "libnl-3", "libnl-route-3"}
@@ -78,9 +80,21 @@ def test_version_is_mesons(packages):
 @pytest.mark.parametrize("name", FILES)
 def test_files(packages, name):
     package = packages[name]
-    assert package.files() == FILES[name]
+    assert package.files() == FILES[name] | (RPM_ALONE[name] if isinstance(package, Rpm) else set())
     assert {path: os.readlink(package.root + path) for path in FILES[name] if os.path.islink(package.root + path)} \
         == {path: target for path, target in LINKS.items() if path in FILES[name]}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_links_of_the_documents_lead_somewhere(packages, name):
+    # rpm has the version in its folder's name, or not.
+    folder, = glob.glob(os.path.join(packages[name].root, "usr/share/doc", f"{name}*"))
+    documents = {document for document in os.listdir(folder) if document.endswith(".md")}
+    assert documents >= {"NEWS.md", "README.md", "SECURITY.md"}
+    for document in documents:
+        with open(os.path.join(folder, document), encoding="utf-8") as stream:
+            targets = re.findall(r"\]\(((?!https?:|#)[^)#]+)", stream.read())
+        assert set(targets) <= documents, document
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -149,51 +163,3 @@ def test_a_tree_without_git_gives_the_same_source(tmp_path):
     (plain / "build/test/ballast").write_text("built")
     assert source_files(plain, tmp_path / "two") == with_git
     assert "meson.build" in with_git and not any(path.startswith(("build/", ".git/")) for path in with_git)
-
-
-# Completion: words on the command line, the last of which is to be completed, and what is offered among other things.
-COMPLETIONS = [
-    (["re"], {"release", "restore", "recover", "retire"}),
-    ([""], {"migrate", "vf", "status"}),
-    (["migrate", "--auto"], {"--auto-converge", "--auto-converge-initial="}),
-    (["-c", "test:///default", "migrate", "we"], {"web1"}),
-    (["status", ""], {"web1", "db1"}),
-    (["vf", ""], {"list", "allocate"}),
-    (["vf", "allocate", "--b"], {"--bandwidth="}),
-    (["vf", "allocate", "--domain", ""], {"web1", "db1"}),
-    (["--page-cache", ""], {"keep", "trim", "drop"}),
-    (["--page-cache", "d"], {"drop"}),
-]
-COMPLETE = """\
-. /usr/share/bash-completion/bash_completion
-. "$1/usr/share/bash-completion/completions/ballast"
-shift
-virsh () { [[ "$*" == *"list --name"* ]] && printf '%s\\n' "${DOMAINS[@]}"; }
-DOMAINS=(web1 db1 'a b' 'x$(touch pwned)' 'y`touch pwned`' 'z${HOME}')
-compopt () { :; }
-COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*"
-COMP_POINT=${#COMP_LINE}
-_ballast
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
-
-
-@pytest.mark.parametrize("words, offered", COMPLETIONS, ids=[" ".join(words) for words, _ in COMPLETIONS])
-def test_completion(packages, tmp_path, words, offered):
-    shown = complete(packages["ballast-host"].root, words, cwd=tmp_path)
-    assert offered <= set(shown)
-    assert all(word.startswith(words[-1]) for word in shown)
-
-
-def complete(root, words, **options):
-    return output("bash", "-c", COMPLETE, "-", root, "ballast", *words,
-                  env={**os.environ, "PATH": f"{root}/usr/bin:{os.environ['PATH']}"}, **options).splitlines()
-
-
-def test_a_domains_name_is_not_a_program(packages, tmp_path):
-    """Completed it stands on the command line as one word, and nothing in it was carried out."""
-    root = packages["ballast-host"].root
-    for domain in ("a b", "x$(touch pwned)", "y`touch pwned`", "z${HOME}"):
-        shown, = complete(root, ["status", domain[0]], cwd=tmp_path)
-        assert output("bash", "-c", f"printf %s {shown}", cwd=tmp_path) == domain
-    assert not any(tmp_path.iterdir())

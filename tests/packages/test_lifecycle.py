@@ -84,7 +84,8 @@ def removed(vm, upgraded):
 
 @pytest.fixture(scope="module")
 def purged(vm, removed):
-    vm.run(["dpkg", "--purge", "ballast-host"], timeout=180)
+    """What dpkg said."""
+    return vm.run(["dpkg", "--purge", "ballast-host"], timeout=180)
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +235,7 @@ def test_domains_start_without_it(vm, removed):
 
 
 def test_purge(vm, purged):
+    assert "warning" not in purged.stderr
     found = vm.run(["find", "/", "/run", "-xdev", "-iname", "*ballast*"], timeout=120).stdout.split()
     # The bed's own, and sockets and ports of channels.
     others = ("/var/tmp/ballast-hostvm.", "/var/cache/ballast-tests", "/var/lib/libvirt/qemu/channel/", "/run/udev/")

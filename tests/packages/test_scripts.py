@@ -215,7 +215,8 @@ def test_what_was_not_given_back_is_remembered(host, case):
     host.remember(*REMEMBERED[case])
     host.set_failing("ballast -c")
     assert RETIRE in host.remove()
-    assert "puts it back" in host.said
+    # What it is, nobody has said: perhaps libvirt could not be asked.
+    assert host.said.startswith('ballast-host: what is still released is left as it is: ') and "puts it back" in host.said
     host.purge()
     assert (host.box / "var-lib/ballast" / REMEMBERED[case][0]).exists()
     if host.is_deb:

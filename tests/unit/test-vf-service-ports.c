@@ -93,7 +93,7 @@ test_domain_that_is_off (VfServiceCase *self, gconstpointer data)
 
   vf_domains_stop (&self->domains, self->domain);
   g_assert_false (vf_service_allocate (self, 300, FALSE, &error));
-  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_CONFLICT);
+  g_assert_error (error, BAL_VF_ERROR, BAL_VF_ERROR_NOT_FOUND);
   vf_service_must_allocate (self, TRUE);
   vf_service_must_allocate (self, TRUE);
   g_assert_true (bal_vf_service_is_idle (self->service));
