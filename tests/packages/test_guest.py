@@ -219,6 +219,18 @@ def test_out_of_memory_takes_the_holder_alone(guest):
     assert property_of(guest, "Result") == "success"
 
 
+def test_the_kernel_kills_the_holder(guest):
+    """The unit goes on with the same agent, once systemd has heard of it as well."""
+    host = connect(guest)
+    before = property_of(guest, "MainPID")
+    host.hold(HELD_MIB)
+    guest.shell("echo f >/proc/sysrq-trigger")
+    assert host.wait_state("idle")["reason"] == "killed"
+    host.close()
+    wait_until(lambda: "killed by the OOM killer" in journal(guest, ""), 20, "systemd is told")
+    assert is_active(guest) and property_of(guest, "MainPID") == before
+
+
 def test_the_channel_starts_and_stops_it(guest):
     host = connect(guest)
     host.hold(HELD_MIB)

@@ -4,6 +4,7 @@
 One machine goes through all of it, in this order: each stage is a fixture that has the one before it behind it.
 """
 
+import os
 import re
 import time
 
@@ -141,6 +142,16 @@ def test_install(vm, web, installed):
     assert vm.warnings() == []
 
 
+@pytest.mark.parametrize("name", ["programs", "host"])
+def test_what_autopkgtest_runs(vm, installed, debs, name):
+    """Beside the agent, which one of them is about as well."""
+    with open(os.path.join(os.path.dirname(__file__), "../../packaging/deb/tests", name), encoding="utf-8") as stream:
+        vm.write(f"/root/{name}", stream.read())
+    vm.install_package(debs.guest)
+    vm.run(["env", "AUTOPKGTEST_TMP=/root", "sh", f"/root/{name}"], timeout=120)
+    vm.run(["dpkg", "--purge", "ballast-guest-agent"])
+
+
 def test_exposure(vm, installed):
     check_exposure(vm.run(["systemd-analyze", "security", "--no-pager", SERVICE], check=False).stdout, SERVICE)
 
@@ -250,7 +261,9 @@ def test_install_again_amid_a_migration(vm, web, installed_again):
     assert "systemctl restart libvirtd" in done.stdout + done.stderr
     assert vm.main_pid("libvirtd") == libvirtd
     assert vm.is_active(SERVICE)
+    assert "run `systemctl restart libvirtd`" in vm.run(["ballast", "status"]).stderr
     vm.run(["systemctl", "restart", "libvirtd"])
+    assert vm.run(["ballast", "status"]).stderr == ""
     assert vm.domain_pid("web") == web
     (pf,) = vm.pfs()
     vm.write(VF_CONFIG, vf_config(pf))
