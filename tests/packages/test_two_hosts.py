@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from automatic import wait_marked, wait_nothing_released
+from automatic import PlainMigration, wait_marked, wait_nothing_released, window_is_open
 from bed.daemon import PackagedDaemon
 from bed.host import wait_until
 from domains import VF_NAMESPACE
 from failures import FREED_MIB, free_garbage
 from guests import start_debian, wait_for_agent
-from support import MIB, PROTOCOL_BYTES, Memory, check_memory, journal_files, migrate, plain_migrate
+from support import MIB, PROTOCOL_BYTES, Memory, check_memory, journal_files, migrate, sent_by
 
 HOOKS = "/etc/libvirt/hooks/qemu.d"
 
@@ -85,7 +85,13 @@ def test_automatic(bed, guest, daemons):
     source = guest.host
     wait_marked(guest)
 
-    wire = plain_migrate(bed, guest)
+    sent = sent_by(bed, source)
+    with PlainMigration(guest) as running:
+        wait_until(lambda: window_is_open(bed.other(source)), 10, "the hook waits at the destination")
+        running.wait_for_memory()
+        running.complete()
+    wire = sent_by(bed, source) - sent
+    guest.moved_to(bed.other(source))
 
     wait_nothing_released(bed, guest)
     wait_until(lambda: "sent-bytes" in last_migration(source), 10, "libvirt's figures arrive")
