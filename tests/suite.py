@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,14 +54,14 @@ def run_meson(folder, suite, totals, environment=None):
     account(done.returncode, result, totals)
 
 
-def run_pytest(name, folder, totals, options, build_folder):
+def run_pytest(name, folder, totals, options, build_folder, environment=None):
     """The Python tests of one folder or file."""
     result = os.path.join(build_folder, f"{name}.junit.xml")
     if os.path.exists(result):
         os.unlink(result)
     done = subprocess.run([PYTHON, "-m", "pytest", "-q", "--durations=8", "-p", "no:cacheprovider",
                            f"--junitxml={result}", os.path.join(TESTS, folder), *options],
-                          env={**os.environ, "BALLAST_BUILD": build_folder}, check=False)
+                          env={**os.environ, "BALLAST_BUILD": build_folder, **(environment or {})}, check=False)
     account(done.returncode, result, totals)
 
 
@@ -87,6 +88,36 @@ def run_fuzz(totals, options):
 
 def run_component(totals, options):
     run_pytest("component", "component", totals, options.pytest, build("test"))
+
+
+class Reports:
+    """What a checker says of programs that tests start, whatever these do with their output: a file each, of which
+    any is a failure."""
+
+    def __init__(self, build_folder, name):
+        self.folder = os.path.join(build_folder, f"{name}-reports")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+
+    def account(self, totals):
+        for name in sorted(os.listdir(self.folder)):
+            with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as stream:
+                print(f"FAILED {self.folder}/{name}:\n{stream.read(4000)}")
+            totals.failed += 1
+
+
+# They start programs of no other kind, and take long.
+NO_DOCUMENTATION = f"--ignore-glob={TESTS}/component/test_docs*.py"
+
+
+def run_sanitize(totals, options):
+    folder = build("sanitize")
+    reports = Reports(folder, "sanitizer")
+    log = f"log_path={reports.folder}/report"
+    run_pytest("component", "component", totals, [NO_DOCUMENTATION, *options.pytest], folder,
+               {"ASAN_OPTIONS": log, "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:{log}",
+                "G_SLICE": "always-malloc"})
+    reports.account(totals)
 
 
 def run_integration(totals, options):
@@ -129,6 +160,7 @@ LAYERS = {
     "unit": (run_unit, True),
     "fuzz": (run_fuzz, True),
     "component": (run_component, True),
+    "sanitize": (run_sanitize, False),
     "integration": (run_integration, True),
     "vf": (run_vf, True),
     "packages": (run_packages, True),
