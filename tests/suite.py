@@ -10,6 +10,8 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+import valgrind
+
 TESTS = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
 
@@ -92,7 +94,7 @@ def run_component(totals, options):
 
 class Reports:
     """What a checker says of programs that tests start, whatever these do with their output: a file each, of which
-    any is a failure."""
+    any that says something is a failure."""
 
     def __init__(self, build_folder, name):
         self.folder = os.path.join(build_folder, f"{name}-reports")
@@ -102,8 +104,10 @@ class Reports:
     def account(self, totals):
         for name in sorted(os.listdir(self.folder)):
             with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as stream:
-                print(f"FAILED {self.folder}/{name}:\n{stream.read(4000)}")
-            totals.failed += 1
+                text = stream.read(4000)
+            if text:
+                print(f"FAILED {self.folder}/{name}:\n{text}")
+                totals.failed += 1
 
 
 # They start programs of no other kind, and take long.
@@ -117,6 +121,22 @@ def run_sanitize(totals, options):
     run_pytest("component", "component", totals, [NO_DOCUMENTATION, *options.pytest], folder,
                {"ASAN_OPTIONS": log, "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:{log}",
                 "G_SLICE": "always-malloc"})
+    reports.account(totals)
+
+
+# Of programs that run on; without those that count descriptors, of which Valgrind has its own.
+VALGRIND = ("(agent or daemon_server or vf_server or vf_daemon or retire) and not children_hold_no_descriptor "
+            "and not hold_storm_leaves_nothing")
+
+
+def run_valgrind(totals, options):
+    install("valgrind")
+    folder = build("test")
+    reports = Reports(folder, "valgrind")
+    preloaded = os.path.join(folder, "tests", "component", "libvalgrind-calls.so")
+    run_pytest("valgrind", "component", totals, ["-k", VALGRIND, *options.pytest],
+               valgrind.wrap(folder, reports.folder),
+               {"G_SLICE": "always-malloc", "LD_PRELOAD": preloaded})
     reports.account(totals)
 
 
@@ -161,6 +181,7 @@ LAYERS = {
     "fuzz": (run_fuzz, True),
     "component": (run_component, True),
     "sanitize": (run_sanitize, False),
+    "valgrind": (run_valgrind, False),
     "integration": (run_integration, True),
     "vf": (run_vf, True),
     "packages": (run_packages, True),
