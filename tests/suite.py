@@ -175,6 +175,15 @@ def run_packages(totals, options):
     run_pytest("packages", "packages", totals, options.pytest, build("test"))
 
 
+def run_analyse(totals, options):
+    install("analyse")
+    if subprocess.run([os.path.join(TESTS, "analyse")], check=False).returncode == 0:
+        totals.passed += 1
+    else:
+        print("FAILED tests/analyse")
+        totals.failed += 1
+
+
 # Layer: (function, part of the default run). Cheap ones first.
 LAYERS = {
     "unit": (run_unit, True),
@@ -182,6 +191,7 @@ LAYERS = {
     "component": (run_component, True),
     "sanitize": (run_sanitize, False),
     "valgrind": (run_valgrind, False),
+    "analyse": (run_analyse, False),
     "integration": (run_integration, True),
     "vf": (run_vf, True),
     "packages": (run_packages, True),
