@@ -119,7 +119,8 @@ def run_sanitize(totals, options):
     reports = Reports(folder, "sanitizer")
     log = f"log_path={reports.folder}/report"
     run_pytest("component", "component", totals, [NO_DOCUMENTATION, *options.pytest], folder,
-               {"ASAN_OPTIONS": log, "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:{log}",
+               # Tests preload libraries in front of its own.
+               {"ASAN_OPTIONS": f"verify_asan_link_order=0:{log}", "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:{log}",
                 "G_SLICE": "always-malloc"})
     reports.account(totals)
 
