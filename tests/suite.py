@@ -204,10 +204,11 @@ LAYERS = {
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("layers", nargs="*", metavar="LAYER",
-                        help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
-                             "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
-                             "ballastd's with virtqemud instead of libvirtd. vf tests virtual functions in an emulated "
-                             "host with SR-IOV, packages the deb and rpm packages")
+                        help=f"one of {', '.join(LAYERS)}; default all but {', '.join(n for n, (_, d) in LAYERS.items() if not d)}. "
+                             "sanitize and valgrind run the component tests with checkers, analyse looks at the "
+                             "sources, backports runs the integration tests with libvirt and QEMU of "
+                             "bookworm-backports, modular ballastd's with virtqemud instead of libvirtd. vf tests "
+                             "virtual functions in an emulated host with SR-IOV, packages the deb and rpm packages")
     parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")
