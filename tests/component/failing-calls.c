@@ -38,6 +38,13 @@ fork (void)
   return fails ("fork") ? -1 : REAL (fork) ();
 }
 
+/* To the kernel's network interfaces. */
+int
+socket (int domain, int type, int protocol)
+{
+  return domain == AF_NETLINK && fails ("netlink") ? -1 : REAL (socket) (domain, type, protocol);
+}
+
 int
 socketpair (int domain, int type, int protocol, int fds[2])
 {

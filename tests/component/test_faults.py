@@ -9,22 +9,11 @@ import resource
 import pytest
 import vf_client
 from agent_process import AgentError, children, wait_for
-from daemon_peer import build_path
 from vf_peer import uuid
 
 MIB = 1 << 20
 # The holder and its decoys.
 CHILDREN = 9
-
-
-@pytest.fixture
-def failing(monkeypatch):
-    """failing(call, at, times, number): what is started from now on."""
-    def arrange(call, at=1, times=1, number=errno.ENOMEM):
-        monkeypatch.setenv("LD_PRELOAD", build_path("tests", "component", "libfailing-calls.so"))
-        for name, value in ("CALL", call), ("AT", at), ("TIMES", times), ("ERRNO", number):
-            monkeypatch.setenv(f"FAIL_{name}", str(value))
-    return arrange
 
 
 def nothing_left(process, descriptors):
