@@ -125,9 +125,10 @@ def run_sanitize(totals, options):
     reports.account(totals)
 
 
-# Of programs that run on; without those that count descriptors, of which Valgrind has its own.
+# Of programs that run on; without those that count descriptors, of which Valgrind has its own, and the one of a
+# user who may not write its report.
 VALGRIND = ("(agent or daemon_server or vf_server or vf_daemon or retire) and not children_hold_no_descriptor "
-            "and not hold_storm_leaves_nothing")
+            "and not hold_storm_leaves_nothing and not not_root")
 
 
 def run_valgrind(totals, options):
