@@ -90,8 +90,15 @@ read_number (
 static gboolean
 read_commands (GKeyFile *file, const char *key, char ***list, GError **error)
 {
-  g_auto (GStrv) names = g_key_file_get_string_list (file, GROUP_AGENT, key, NULL, NULL);
+  g_autoptr (GError) failure = NULL;
+  g_auto (GStrv) names = g_key_file_get_string_list (file, GROUP_AGENT, key, NULL, &failure);
 
+  /* A list that cannot be read is not one that forbids nothing. */
+  if (names == NULL && g_key_file_has_key (file, GROUP_AGENT, key, NULL))
+    {
+      g_propagate_prefixed_error (error, g_steal_pointer (&failure), "\"%s\": ", key);
+      return FALSE;
+    }
   for (guint i = 0; names != NULL && names[i] != NULL; i++)
     if (!bal_command_exists (names[i]))
       {
@@ -156,8 +163,9 @@ bal_agent_config_load (const char *path, gboolean must_exist, BalAgentConfig *ou
   if (loaded && check_names (file, &failure) && read_values (file, out, &failure))
     return TRUE;
   bal_agent_config_clear (out);
+  g_autofree char *shown = bal_escape_whole (failure->message);
   g_set_error (error, failure->domain, failure->code,
-               "Cannot use config file %s: %s; the agent does not start.", path, failure->message);
+               "Cannot use config file %s: %s; the agent does not start.", path, shown);
   return FALSE;
 }
 

@@ -334,6 +334,7 @@ bal_advice_make (const BalAdviceDomain *domain, const BalPolicy *policy, BalAdvi
 
   bal_advice_list_init (out);
   self.now = domain->live != NULL ? domain->live : domain->definition;
+  g_assert (self.now != NULL);
   self.next = domain->definition != NULL ? domain->definition : domain->live;
   self.next_text = domain->definition != NULL ? domain->definition_text : domain->live_text;
   self.objection = find_objection (&self);

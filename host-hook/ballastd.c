@@ -74,17 +74,11 @@ on_end (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* Never freed: a task that libvirt keeps waiting may outlive a reload, and the main loop. */
 static BalConfig *
 load_config (const Options *options, GError **error)
 {
-  BalConfig *config = g_new0 (BalConfig, 1);
-
-  if (bal_config_load (options->config_path ? options->config_path : BAL_CONFIG_PATH,
-                       options->config_path != NULL, config, error))
-    return config;
-  g_free (config);
-  return NULL;
+  return bal_config_new (options->config_path ? options->config_path : BAL_CONFIG_PATH,
+                         options->config_path != NULL, error);
 }
 
 static gboolean
@@ -92,7 +86,7 @@ on_reload (gpointer user_data)
 {
   Service *self = user_data;
   g_autoptr (GError) error = NULL;
-  BalConfig *config = load_config (self->options, &error);
+  g_autoptr (BalConfig) config = load_config (self->options, &error);
 
   if (config)
     {
@@ -111,7 +105,7 @@ serve (const Options *options, GError **error)
 {
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (BalNotify) notify = NULL;
-  BalConfig *config = load_config (options, error);
+  g_autoptr (BalConfig) config = load_config (options, error);
   Service self = {.options = options, .loop = loop};
 
   /* NB: libvirt's event thread runs the default main context as well (virEventRunDefaultImpl(), by

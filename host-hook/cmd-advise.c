@@ -117,10 +117,20 @@ print_advice (const BalAdvice *advice)
   print_xml ("in <devices>", advice->device_xml);
 }
 
+/* It was looked at in one way at least. */
+static const BalDomainXml *
+shown_xml (const Sight *sight)
+{
+  const BalDomainXml *xml = sight->domain.live ? sight->domain.live : sight->domain.definition;
+
+  g_assert (xml);
+  return xml;
+}
+
 static void
 print_text (const Sight *sight, const BalAdviceList *list)
 {
-  const BalDomainXml *xml = sight->domain.live ? sight->domain.live : sight->domain.definition;
+  const BalDomainXml *xml = shown_xml (sight);
   g_autofree char *mechanisms = list_mechanisms (list);
 
   bal_say (stdout, "Domain \"%s\"%s", xml->name, sight->domain.live ? "" : " (off)");
@@ -171,7 +181,7 @@ add_advice (JsonBuilder *builder, const BalAdvice *advice)
 static void
 print_json (const Sight *sight, const BalAdviceList *list)
 {
-  const BalDomainXml *xml = sight->domain.live ? sight->domain.live : sight->domain.definition;
+  const BalDomainXml *xml = shown_xml (sight);
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autoptr (JsonNode) root = NULL;
 

@@ -173,7 +173,7 @@ bal_cmd_vf_show (BalCli *cli, char **words, GError **error)
     }
   bal_vf_call_init (&call, BAL_VF_COMMAND_LIST);
   list = bal_vf_client_call ("", &call, error);
-  for (char **name = names; list && *name; name++)
+  for (char **name = names; list != NULL && *name; name++)
     if (!find (list, *name, &found, error))
       return FALSE;
   if (!list)

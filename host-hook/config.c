@@ -315,3 +315,32 @@ bal_config_load (const char *path, gboolean must_exist, BalConfig *out, GError *
 
   return apply_file (out, file, path, error);
 }
+
+BalConfig *
+bal_config_new (const char *path, gboolean must_exist, GError **error)
+{
+  BalConfig *self = g_atomic_rc_box_new0 (BalConfig);
+
+  if (bal_config_load (path, must_exist, self, error))
+    return self;
+  bal_config_free (self);
+  return NULL;
+}
+
+BalConfig *
+bal_config_share (const BalConfig *self)
+{
+  return g_atomic_rc_box_acquire ((gpointer)self);
+}
+
+static void
+clear (gpointer data)
+{
+  bal_config_clear (data);
+}
+
+void
+bal_config_free (BalConfig *self)
+{
+  g_atomic_rc_box_release_full (self, clear);
+}

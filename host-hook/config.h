@@ -40,6 +40,15 @@ gboolean bal_config_load (const char *path, gboolean must_exist, BalConfig *out,
 gboolean bal_config_parse (
   const char *text, gsize length_bytes, const char *path, BalConfig *out, GError **error);
 
+/* Loads one onto the heap, for several owners at once, in whatever threads: each frees its own, and
+ * nobody changes it. NULL: it failed. */
+BalConfig *bal_config_new (const char *path, gboolean must_exist, GError **error);
+
+/* The same configuration, for one more owner. */
+BalConfig *bal_config_share (const BalConfig *self);
+void bal_config_free (BalConfig *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BalConfig, bal_config_free)
+
 /* Readers of single values, for the command line too. Errors name the value and what is allowed.
  *
  * Names of mechanisms between @separator (';' in the config, ',' on the command line) in order of

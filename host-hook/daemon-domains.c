@@ -11,7 +11,7 @@
 struct _BalDomains
 {
   char *root;
-  const BalConfig *config;
+  BalConfig *config;
   virConnectPtr connection; /* NULL: libvirt is away */
   BalBook *book;
   GHashTable *table; /* uuid -> Domain */
@@ -171,7 +171,7 @@ bal_domains_new (const char *root, const BalConfig *config, BalBook *book)
   BalDomains *self = g_new0 (BalDomains, 1);
 
   self->root = g_strdup (root);
-  self->config = config;
+  self->config = bal_config_share (config);
   self->book = book;
   self->table = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, domain_free);
   return self;
@@ -182,6 +182,7 @@ bal_domains_free (BalDomains *self)
 {
   g_hash_table_unref (self->table);
   g_clear_pointer (&self->connection, virConnectClose);
+  bal_config_free (self->config);
   g_free (self->root);
   g_free (self);
 }
@@ -189,7 +190,8 @@ bal_domains_free (BalDomains *self)
 void
 bal_domains_set_config (BalDomains *self, const BalConfig *config)
 {
-  self->config = config;
+  bal_config_free (self->config);
+  self->config = bal_config_share (config);
 }
 
 void

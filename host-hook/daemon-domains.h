@@ -5,9 +5,9 @@
  *
  * Domains that are idle are not kept.
  *
- * Main context only. Ownership: the creator frees it; it borrows book and configuration, which live
- * longer, and holds a reference of the connection. Failure: none; what cannot be done now is tried
- * again.
+ * Main context only. Ownership: the creator frees it; it borrows the book, which lives longer,
+ * and has its share of configuration (bal_config_new()) and connection. Failure: none; what cannot
+ * be done now is tried again.
  */
 #pragma once
 

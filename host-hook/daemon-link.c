@@ -355,7 +355,7 @@ tell_away (BalLink *self, const char *reason)
 static gboolean
 stay_connected (BalLink *self)
 {
-  int callback_ids[N_SUBSCRIPTIONS];
+  int callback_ids[N_SUBSCRIPTIONS] = {0};
   g_autoptr (GError) failure = NULL;
   g_autoptr (virConnect) connection = open_connection (self, callback_ids, &failure);
   gboolean go_on;

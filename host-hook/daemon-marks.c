@@ -11,8 +11,9 @@
 
 struct _BalMarks
 {
+  guint ref_count; /* the creator's, and one for each mark on its way; main context only */
   GThreadPool *pool;
-  BalMarkFunc func;
+  BalMarkFunc func; /* NULL once the creator has freed it */
   gpointer user_data;
 };
 
@@ -23,12 +24,23 @@ typedef struct
   char *uuid;
 } Mark;
 
+static void
+marks_unref (BalMarks *self)
+{
+  if (--self->ref_count > 0)
+    return;
+  g_thread_pool_free (self->pool, TRUE, FALSE);
+  g_free (self);
+}
+
 static gboolean
 mark_done (gpointer data)
 {
   Mark *self = data;
 
-  self->marks->func (self->uuid, self->marks->user_data);
+  if (self->marks->func)
+    self->marks->func (self->uuid, self->marks->user_data);
+  marks_unref (self->marks);
   virConnectClose (self->connection);
   g_free (self->uuid);
   g_free (self);
@@ -53,10 +65,18 @@ bal_marks_new (BalMarkFunc func, gpointer user_data)
 {
   BalMarks *self = g_new0 (BalMarks, 1);
 
+  self->ref_count = 1;
   self->func = func;
   self->user_data = user_data;
   self->pool = g_thread_pool_new (run_mark, self, 1, FALSE, NULL);
   return self;
+}
+
+void
+bal_marks_free (BalMarks *self)
+{
+  self->func = NULL;
+  marks_unref (self);
 }
 
 static gboolean
@@ -74,6 +94,7 @@ bal_marks_add (BalMarks *self, virConnectPtr connection, const char *uuid)
   Mark *mark = g_new (Mark, 1);
 
   *mark = (Mark){.marks = self, .connection = connection, .uuid = g_strdup (uuid)};
+  self->ref_count++;
   virConnectRef (connection);
   g_timeout_add (DELAY_MS, on_delay, mark);
 }

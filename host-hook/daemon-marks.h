@@ -3,7 +3,8 @@
  * Marks: puts the window tag on domains, one after the other in a thread of its own: libvirt
  * answers a client's calls only a few at once, and one that meets a job waits half a minute.
  *
- * Ownership: lives as long as the process. Failure: is logged; whoever sees later that the tag is
+ * Main context only. Ownership: the creator frees it; nothing is told then any more, whatever is
+ * still under way. Failure: is logged; whoever sees later that the tag is
  * missing adds the domain again.
  */
 #pragma once
@@ -20,6 +21,7 @@ typedef struct _BalMarks BalMarks;
 typedef void (*BalMarkFunc) (const char *uuid, gpointer user_data);
 
 BalMarks *bal_marks_new (BalMarkFunc func, gpointer user_data);
+void bal_marks_free (BalMarks *self);
 
 /* A second later. Takes a reference of @connection. A domain that does not run, or that a job
  * holds, is left out. */

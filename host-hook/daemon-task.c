@@ -10,6 +10,7 @@ struct _BalTask
 {
   gint ref_count; /* the creator's, the thread's, and one for each event on its way */
   BalTaskHost host;
+  BalConfig *config; /* the host's, this task's own */
   char *root;
   char *uuid;
   gboolean has_just_arrived;
@@ -35,6 +36,7 @@ task_unref (BalTask *self)
   if (!g_atomic_int_dec_and_test (&self->ref_count))
     return;
   g_clear_pointer (&self->host.connection, virConnectClose);
+  g_clear_pointer (&self->config, bal_config_free);
   g_clear_pointer (&self->cancel, bal_cancel_free);
   g_clear_pointer (&self->report, bal_report_free);
   bal_release_result_clear (&self->result);
@@ -100,10 +102,11 @@ start (const BalTaskHost *host,
   self->uuid = g_strdup (uuid);
   self->host = *host;
   virConnectRef (self->host.connection);
+  self->config = bal_config_share (host->config);
   self->report = bal_report_new_silent (warn, self);
   self->cancel = bal_cancel_new_without_signals (&error);
   self->job = (BalJob){.root = self->root,
-                       .config = host->config,
+                       .config = self->config,
                        .cancel = self->cancel,
                        .report = self->report};
   thread = self->cancel ? g_thread_try_new (name, run, self, &error) : NULL;

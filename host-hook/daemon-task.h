@@ -24,7 +24,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   const char *root;
-  const BalConfig *config; /* lives as long as the process */
+  const BalConfig *config; /* of bal_config_new(); a task has its share */
   virConnectPtr connection;
 } BalTaskHost;
 

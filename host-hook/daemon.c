@@ -22,7 +22,7 @@
 struct _BalDaemon
 {
   char *root;
-  const BalConfig *config;
+  BalConfig *config;
   BalLink *link;
   BalLink *vf_link;         /* for calls about VFs, which block: no other one waits behind them */
   virConnectPtr connection; /* NULL: libvirt is away */
@@ -310,7 +310,7 @@ bal_daemon_new (const char *root,
   self->windows = bal_windows_new (config->window_ms);
   self->book = bal_book_new ();
   self->root = g_strdup (root);
-  self->config = config;
+  self->config = bal_config_share (config);
   self->domains = bal_domains_new (root, config, self->book);
   self->uuids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->marking = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -324,7 +324,8 @@ bal_daemon_new (const char *root,
 void
 bal_daemon_set_config (BalDaemon *self, const BalConfig *config)
 {
-  self->config = config;
+  bal_config_free (self->config);
+  self->config = bal_config_share (config);
   bal_domains_set_config (self->domains, config);
   bal_windows_set_length (self->windows, config->window_ms);
 }
@@ -347,6 +348,8 @@ bal_daemon_free (BalDaemon *self)
   bal_link_free (self->link);
   bal_domains_free (self->domains);
   bal_book_free (self->book);
+  bal_config_free (self->config);
+  bal_marks_free (self->marks);
   g_hash_table_unref (self->uuids);
   g_hash_table_unref (self->marking);
   g_clear_pointer (&self->connection, virConnectClose);

@@ -8,9 +8,9 @@
  * The status folder wakes it, libvirt's events tell what became of the domain, domain-states.h says
  * what to do, daemon-task.h does it. The main loop itself never waits for libvirt.
  *
- * Ownership: the creator frees it; configurations are borrowed for the life of the process.
- * Failure: only when the socket cannot be served; what libvirt or a guest does not let do now is
- * tried again.
+ * Ownership: the creator frees it; it has its share of a configuration, which is one of
+ * bal_config_new(). Failure: only when the socket cannot be served; what libvirt or a guest does
+ * not let do now is tried again.
  */
 #pragma once
 

@@ -183,7 +183,7 @@ read_uuid (const BalJsonReader *reader, const char *name, char **out, GError **e
   if (!read_string (reader, BAL_REQUIRED, name, out, error))
     return FALSE;
   g_autofree char *lower = g_ascii_strdown (*out, -1);
-  if (!g_uuid_string_is_valid (*out) || strcmp (lower, *out) != 0)
+  if (!g_uuid_string_is_valid (*out) || g_strcmp0 (lower, *out) != 0)
     return bal_read_fail (reader, error, "\"%s\" is not a UUID", name);
   return TRUE;
 }
@@ -275,7 +275,7 @@ read_virtio_mem (const BalJsonReader *reader,
       || !read_sizes (&device, &original_kib, &set_kib, error))
     return FALSE;
   for (guint i = 0; entry->virtio_mem != NULL && i < entry->virtio_mem->len; i++)
-    if (strcmp (g_array_index (entry->virtio_mem, BalJournalVirtioMem, i).alias, alias) == 0)
+    if (g_strcmp0 (g_array_index (entry->virtio_mem, BalJournalVirtioMem, i).alias, alias) == 0)
       return bal_read_fail (reader, error, "\"virtio-mem\" names a device twice");
   bal_journal_entry_add_virtio_mem (entry, alias, original_kib, set_kib);
   return TRUE;

@@ -12,6 +12,9 @@
 #define SETTLE_MS 30000
 #define RECONNECT_MS 10000
 
+/* As long as on an open connection (connection.h); ssh may take many seconds. */
+#define ATTEMPT_MS 30000
+
 void
 bal_migration_note_stage (BalMigration *self, BalJournalStage stage)
 {
@@ -34,7 +37,8 @@ forget_entry (BalMigration *self)
 }
 
 /* Opens the connection anew when it broke: libvirtd may be restarting, and Ctrl-C on a terminal
- * also ends the ssh that carries a connection. */
+ * also ends the ssh that carries a connection. One that takes the connection and says nothing is
+ * not waited for any longer. */
 static gboolean
 revive (virConnectPtr *connection, const char *uri)
 {
@@ -45,7 +49,7 @@ revive (virConnectPtr *connection, const char *uri)
   g_clear_pointer (connection, virConnectClose);
   while (TRUE)
     {
-      *connection = bal_connection_open (uri, NULL);
+      *connection = bal_connection_open_within (uri, ATTEMPT_MS);
       if (*connection || g_get_monotonic_time () > end_us)
         return *connection != NULL;
       g_usleep (G_USEC_PER_SEC / 4);

@@ -188,7 +188,11 @@ bal_qmp_balloon (virDomainPtr domain, guint64 *bytes, GError **error)
   if (!answer)
     return FALSE;
   *bytes = read_bytes (json_node_get_object (answer), "actual");
-  return TRUE;
+  if (*bytes > 0 && *bytes <= BAL_ADDRESS_LIMIT)
+    return TRUE;
+  g_set_error_literal (error, BAL_FAILURE, BAL_EXIT_FAILED,
+                       "QEMU does not tell the balloon's size");
+  return FALSE;
 }
 
 gboolean

@@ -112,14 +112,18 @@ bal_vf_entry_build (const BalVfEntry *self)
 /* --- reading --- */
 
 static gboolean
+parse_mac_or_none (const char *name, const char *text, char **out, GError **error)
+{
+  if (strcmp (text, BAL_VF_MAC_NONE) != 0)
+    return bal_vf_parse_mac (name, text, out, error);
+  *out = g_strdup (text);
+  return TRUE;
+}
+
+static gboolean
 read_mac (const BalJsonReader *reader, char *out, GError **error)
 {
-  const char *none = json_object_get_string_member_with_default (reader->object, "mac", "");
-
-  if (strcmp (none, BAL_VF_MAC_NONE) != 0)
-    return bal_vf_read_into (reader, "mac", bal_vf_parse_mac, out, BAL_VF_MAC_SIZE, error);
-  g_strlcpy (out, none, BAL_VF_MAC_SIZE);
-  return TRUE;
+  return bal_vf_read_into (reader, "mac", parse_mac_or_none, out, BAL_VF_MAC_SIZE, error);
 }
 
 static gboolean

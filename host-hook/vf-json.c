@@ -36,6 +36,7 @@ bal_vf_read_into (const BalJsonReader *reader,
 
   if (!bal_vf_read_string (reader, BAL_REQUIRED, name, parse, &value, error))
     return FALSE;
+  g_assert (value != NULL);
   if (strlen (value) >= size)
     return bal_read_fail (reader, error, "\"%s\" is too long", name);
   g_strlcpy (out, value, size);

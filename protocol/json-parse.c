@@ -41,7 +41,9 @@ fail_limit (const Parser *self, GError **error, const char *problem)
 static char
 peek (const Parser *self)
 {
-  return self->at < self->end ? *self->at : '\0';
+  if (self->at < self->end)
+    return *self->at;
+  return '\0';
 }
 
 static gboolean

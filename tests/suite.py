@@ -3,11 +3,14 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+
+import valgrind
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
@@ -53,14 +56,14 @@ def run_meson(folder, suite, totals, environment=None):
     account(done.returncode, result, totals)
 
 
-def run_pytest(name, folder, totals, options, build_folder):
+def run_pytest(name, folder, totals, options, build_folder, environment=None):
     """The Python tests of one folder or file."""
     result = os.path.join(build_folder, f"{name}.junit.xml")
     if os.path.exists(result):
         os.unlink(result)
     done = subprocess.run([PYTHON, "-m", "pytest", "-q", "--durations=8", "-p", "no:cacheprovider",
                            f"--junitxml={result}", os.path.join(TESTS, folder), *options],
-                          env={**os.environ, "BALLAST_BUILD": build_folder}, check=False)
+                          env={**os.environ, "BALLAST_BUILD": build_folder, **(environment or {})}, check=False)
     account(done.returncode, result, totals)
 
 
@@ -87,6 +90,56 @@ def run_fuzz(totals, options):
 
 def run_component(totals, options):
     run_pytest("component", "component", totals, options.pytest, build("test"))
+
+
+class Reports:
+    """What a checker says of programs that tests start, whatever these do with their output: a file each, of which
+    any that says something is a failure."""
+
+    def __init__(self, build_folder, name):
+        self.folder = os.path.join(build_folder, f"{name}-reports")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+
+    def account(self, totals):
+        for name in sorted(os.listdir(self.folder)):
+            with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as stream:
+                text = stream.read(4000)
+            if text:
+                print(f"FAILED {self.folder}/{name}:\n{text}")
+                totals.failed += 1
+
+
+# They start programs of no other kind, and take long.
+NO_DOCUMENTATION = f"--ignore-glob={TESTS}/component/test_docs*.py"
+
+
+def run_sanitize(totals, options):
+    folder = build("sanitize")
+    reports = Reports(folder, "sanitizer")
+    log = f"log_path={reports.folder}/report"
+    run_pytest("component", "component", totals, [NO_DOCUMENTATION, *options.pytest], folder,
+               # Tests preload libraries in front of its own.
+               {"ASAN_OPTIONS": f"verify_asan_link_order=0:{log}", "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:{log}",
+                "G_SLICE": "always-malloc"})
+    reports.account(totals)
+
+
+# Of programs that run on; without those that count descriptors, of which Valgrind has its own, and the one of a
+# user who may not write its report.
+VALGRIND = ("(agent or daemon_server or vf_server or vf_daemon or retire) and not children_hold_no_descriptor "
+            "and not hold_storm_leaves_nothing and not not_root")
+
+
+def run_valgrind(totals, options):
+    install("valgrind")
+    folder = build("test")
+    reports = Reports(folder, "valgrind")
+    preloaded = os.path.join(folder, "tests", "component", "libvalgrind-calls.so")
+    run_pytest("valgrind", "component", totals, ["-k", VALGRIND, *options.pytest],
+               valgrind.wrap(folder, reports.folder),
+               {"G_SLICE": "always-malloc", "LD_PRELOAD": preloaded})
+    reports.account(totals)
 
 
 def run_integration(totals, options):
@@ -124,11 +177,23 @@ def run_packages(totals, options):
     run_pytest("packages", "packages", totals, options.pytest, build("test"))
 
 
+def run_analyse(totals, options):
+    install("analyse")
+    if subprocess.run([os.path.join(TESTS, "analyse")], check=False).returncode == 0:
+        totals.passed += 1
+    else:
+        print("FAILED tests/analyse")
+        totals.failed += 1
+
+
 # Layer: (function, part of the default run). Cheap ones first.
 LAYERS = {
     "unit": (run_unit, True),
     "fuzz": (run_fuzz, True),
     "component": (run_component, True),
+    "sanitize": (run_sanitize, False),
+    "valgrind": (run_valgrind, False),
+    "analyse": (run_analyse, False),
     "integration": (run_integration, True),
     "vf": (run_vf, True),
     "packages": (run_packages, True),
@@ -140,10 +205,11 @@ LAYERS = {
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("layers", nargs="*", metavar="LAYER",
-                        help=f"one of {', '.join(LAYERS)}; default all but backports, which runs the "
-                             "integration tests with libvirt and QEMU of bookworm-backports, and modular, which runs "
-                             "ballastd's with virtqemud instead of libvirtd. vf tests virtual functions in an emulated "
-                             "host with SR-IOV, packages the deb and rpm packages")
+                        help=f"one of {', '.join(LAYERS)}; default all but {', '.join(n for n, (_, d) in LAYERS.items() if not d)}. "
+                             "sanitize and valgrind run the component tests with checkers, analyse looks at the "
+                             "sources, backports runs the integration tests with libvirt and QEMU of "
+                             "bookworm-backports, modular ballastd's with virtqemud instead of libvirtd. vf tests "
+                             "virtual functions in an emulated host with SR-IOV, packages the deb and rpm packages")
     parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",
                         help="an option for pytest, such as --pytest=-k --pytest=hold")

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fixtures for tests of single programs: the real binaries of $BALLAST_BUILD, nothing virtual."""
 
+import errno
+
 import pytest
 
+import hooks
 from agent_process import AgentProcess, agent_program
-from daemon_peer import DaemonPeer, FakeDaemon
+from daemon_peer import DaemonPeer, FakeDaemon, build_path
 from made_up_host import Host
 from vf_peer import VfPeer
 
@@ -77,3 +80,15 @@ def vf_host(tmp_path):
     yield start
     for peer in started:
         peer.kill()
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """failing(call, at, times, number): calls that fail in what is started from now on; see failing-calls.c."""
+    def arrange(call, at=1, times=1, number=errno.ENOMEM):
+        variables = {"LD_PRELOAD": build_path("tests", "component", "libfailing-calls.so"), "FAIL_CALL": call,
+                     "FAIL_AT": str(at), "FAIL_TIMES": str(times), "FAIL_ERRNO": str(number)}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+            monkeypatch.setitem(hooks.ENVIRONMENT, name, value)
+    return arrange

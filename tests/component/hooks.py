@@ -7,7 +7,9 @@ import subprocess
 
 from daemon_peer import build_path
 
-ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"], "HOME": "/"}
+# What a sanitizer is told goes on to whatever is started.
+ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"], "HOME": "/",
+               **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS") or name == "G_SLICE"}}
 
 
 def below(root, argv):

@@ -3,6 +3,7 @@
 of the test's, and its network namespace is empty."""
 
 import contextlib
+import errno
 import signal
 import subprocess
 
@@ -119,6 +120,17 @@ def test_nic_that_does_not_answer(ballastd):
     reply = daemon.hook("prepare", "begin", domain_xml(1, {"id": "net0", "bandwidth": "1Gbit"}))
     assert "eth1" in reply["error"]["desc"]
     assert [port["state"] for port in daemon.ask("vf-list")["ports"]] in ([], ["releasing"])
+
+
+def test_netlink_that_refuses(ballastd, failing):
+    """Nothing can be set on a VF: it is refused with a sentence, and nothing is kept."""
+    failing("netlink", times=1000, number=errno.EPROTONOSUPPORT)
+    daemon = ballastd()
+    assert "to the kernel about network interfaces" in daemon.refusal().desc
+    reply = daemon.hook("prepare", "begin", domain_xml(1, {"id": "net0", "bandwidth": "1Gbit"}))
+    assert "to the kernel about network interfaces" in reply["error"]["desc"]
+    assert daemon.ask("status")["libvirt"] is False
+    assert daemon.end() == 0
 
 
 def test_damaged_ledger(ballastd, tmp_path):

@@ -7,6 +7,8 @@
  * that wraps), where in it to begin, how long. Each is appended to list and model alike; then the
  * lists are compared with the models, and with each other.
  */
+#include "fuzz.h"
+
 #include "protocol/limits.h"
 #include "protocol/ranges.h"
 
@@ -20,8 +22,6 @@ static const guint64 window_start[WINDOWS] = {0, BAL_ADDRESS_LIMIT / 2,
 
 /* Whether the address at window, offset is in the set. */
 typedef gboolean Model[WINDOWS][WINDOW_BYTES];
-
-int LLVMFuzzerTestOneInput (const guint8 *data, size_t size);
 
 /* The list that a model stands for, by looking at each address. */
 static BalRanges *

@@ -99,6 +99,10 @@ test_config_refusals (TestRoot *root, gconstpointer user_data)
   assert_refused (root, "[agent]\nblock=guest-sync\n", "\"guest-sync\"");
   assert_refused (root, "[agent]\nblock=guest-return-memory\n", "\"guest-return-memory\"");
   assert_refused (root, "lease-s=3\n", "");
+  /* A list that glib cannot read forbids nothing by itself. */
+  assert_refused (root, "[agent]\nblock=guest-trim-page-cache\\q\n", "\"block\"");
+  assert_refused (root, "[agent]\nblock=guest-trim-page-cache;\xff\n", "\"block\"");
+  assert_refused (root, "[agent]\nblock=\\n\xc2\x85\n", "\\x0a\\xc2\\x85");
 }
 
 int

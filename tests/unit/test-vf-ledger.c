@@ -187,6 +187,9 @@ test_unreadable (TestRoot *root, gconstpointer data)
   g_autofree char *too_much = g_strdup_printf ("%s:\"5000Mbit\"%s", halves[0], halves[1]);
   g_auto (GStrv) vf_halves = g_strsplit (good, "0000:03:10.1", 2);
   g_autofree char *vf_twice = g_strdup_printf ("%s0000:03:10.0%s", vf_halves[0], vf_halves[1]);
+  g_auto (GStrv) set_halves = g_strsplit (good, "\"set\":0", 2);
+  g_autofree char *no_mac =
+    g_strdup_printf ("%s\"set\":1,\"before\":{\"mac\":0}%s", set_halves[0], set_halves[1]);
   g_autofree char *garbled = g_strdup (good);
   garbled[strlen (lines[0]) + 20] = '\1';
   g_autofree char *longer = g_strdup_printf ("%s{\"generation\":3}\n", good);
@@ -208,6 +211,7 @@ test_unreadable (TestRoot *root, gconstpointer data)
     {too_much, "line 3"},
     {vf_twice, "line 3"},
     {garbled, "line 2"},
+    {no_mac, "\"mac\""},
     {longer, "line 4"},
     {unknown, "line 4"},
   };
