@@ -356,10 +356,10 @@ class Guest:
             seed = random.randrange(1 << 63)
         return int(self.shell(f"guest-tool fill {mib} {seed} --verify", timeout=timeout))
 
-    def canary_start(self, mib):
-        """Starts a process that keeps rewriting and verifying `mib` MiB."""
+    def canary_start(self, mib, rewrites=1):
+        """Starts a process that keeps rewriting and verifying `mib` MiB, about `rewrites` times 6 MB/s."""
         path = f"/run/canary.{next(self._canaries)}"
-        self.shell(f"guest-tool canary {mib} {random.randrange(1 << 63)} {path}", timeout=60)
+        self.shell(f"guest-tool canary {mib} {random.randrange(1 << 63)} {path} {rewrites}", timeout=60)
         self.canary_files.append(path)
 
     def canary_check(self, timeout=60):
