@@ -22,19 +22,24 @@ TITLE_HEIGHT = 40
 MARGIN = 14
 
 STYLE = """
-svg { --back: #ffffff; --text: #1c2128; --faint: #59636e; --peer: #8c959f; --ours: #0969da; --line: #d1d9e0; }
-@media (prefers-color-scheme: dark) {
-  svg { --back: #0d1117; --text: #e6edf3; --faint: #9198a1; --peer: #6e7681; --ours: #4493f8; --line: #3d444d; }
-}
-text { font: 12px system-ui, sans-serif; fill: var(--text); }
+text { font: 12px system-ui, sans-serif; fill: #1c2128; }
 .title { font-size: 15px; font-weight: 600; }
 .group { font-weight: 600; }
-.faint { fill: var(--faint); }
-.back { fill: var(--back); }
-.peer { fill: var(--peer); }
-.ours { fill: var(--ours); }
-.line { stroke: var(--line); }
-.whisker { stroke: var(--text); }
+.faint { fill: #59636e; }
+.back { fill: #ffffff; }
+.peer { fill: #8c959f; }
+.ours { fill: #0969da; }
+.line { stroke: #d1d9e0; }
+.whisker { stroke: #1c2128; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e6edf3; }
+  .faint { fill: #9198a1; }
+  .back { fill: #0d1117; }
+  .peer { fill: #6e7681; }
+  .ours { fill: #4493f8; }
+  .line { stroke: #3d444d; }
+  .whisker { stroke: #e6edf3; }
+}
 """
 
 
