@@ -26,6 +26,8 @@ class Result:
     guest_cpu_s: of all its processes and its kernel, above guest_idle_rate (processors that it keeps busy by itself)
         for as long as it took; guest_cpu_all_s: with that
     stall_ms: the longest that a process of the guest which wakes each millisecond was away; stall_at_s: when
+    hint_signals: how often QEMU told the guest to begin or end with hints; hint_thread_*: its thread for them got a
+        processor so often, for so long
     clock_stood_ms: how much less time passed by the guest's clock than by the hosts'
     """
 
@@ -48,7 +50,9 @@ class Result:
     stall_ms: float = 0.0
     stall_at_s: float = 0.0
     clock_stood_ms: float = 0.0
+    hint_signals: int | None = None
     hint_thread_switches: int | None = None
+    hint_thread_ms: float | None = None
     warnings: list = dataclasses.field(default_factory=list)
 
 
@@ -93,4 +97,5 @@ def _migrate(bed, guest, way, speed, page_cache, before):
     wire = bed.wire_bytes()[0] - wire
     return Result(**figures, **watch.finish(), wire_bytes=wire, free_bytes=before.free, used_bytes=before.used(guest),
                   source_rss_before=qemu.before, source_rss_peak=qemu.peak, destination_rss=guest.rss_bytes(),
-                  hint_thread_switches=qemu.switches if qemu.has_thread else None)
+                  hint_thread_switches=qemu.switches if qemu.has_thread else None,
+                  hint_thread_ms=qemu.thread_ms if qemu.has_thread else None)

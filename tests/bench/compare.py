@@ -90,8 +90,8 @@ def notes(run, summaries):
     turns = max((summary.count for summary in summaries.values()), default=0)
     return [f"Guest of {run['memory-mib']} MiB; medians of {turns} at most, whiskers from lowest to highest. Total: until the "
             "guest has all of its memory again.",
-            f"{about['processors']} processors, {about['accelerator']}, {about['qemu']}, libvirt {about['libvirt']}, "
-            f"commit {run['commit']}. Made by tests/bench/compare, run {run['id']}."]
+            f"{about['processors']} processors, {about['accelerator']}, {about['qemu']}, libvirt {about['libvirt']}.",
+            f"Made by tests/bench/compare, run {run['id']}, of commit {run['commit']}."]
 
 
 def show(record_, run, options):

@@ -20,7 +20,7 @@ class QemuWatch:
     """Watches the source's QEMU while a migration runs: it is gone by the time that virsh returns.
 
     before, peak: its resident memory in bytes
-    has_thread: it has the thread named `thread`; switches: how often that got a processor since the beginning
+    has_thread: it has the thread named `thread`; switches, thread_ms: how often and how long that got a processor
     """
 
     def __init__(self, guest, thread):
@@ -28,8 +28,8 @@ class QemuWatch:
         self._thread_folder = self._find(thread)
         self.has_thread = self._thread_folder is not None
         self.before = self.peak = guest.rss_bytes()
-        self.switches = 0
-        self._switches_before = self._count_switches()
+        self.switches, self.thread_ms = 0, 0.0
+        self._thread_before = self._thread_usage()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -50,16 +50,18 @@ class QemuWatch:
         return next((f"{tasks}/{tid}" for tid in os.listdir(tasks) if self._read(f"{tasks}/{tid}/comm").strip() == name),
                     None)
 
-    def _count_switches(self):
+    def _thread_usage(self):
+        """(switches, ms), (0, 0.0) without the thread."""
         if not self.has_thread:
-            return 0
-        return sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", self._read(f"{self._thread_folder}/status"))))
+            return 0, 0.0
+        switches = re.findall(r"ctxt_switches:\s+(\d+)", self._read(f"{self._thread_folder}/status"))
+        return sum(map(int, switches)), int(self._read(f"{self._thread_folder}/schedstat").split()[0]) / 1e6
 
     def _watch(self):
         while not self._stop.wait(0.1):
             try:
                 match = re.search(r"^VmRSS:\s+(\d+) kB", self._read(f"{self._folder}/status"), re.M)
-                self.switches = max(self.switches, self._count_switches() - self._switches_before)
+                self.switches, self.thread_ms = (now - was for now, was in zip(self._thread_usage(), self._thread_before))
             except OSError:
                 return
             if match:

@@ -21,7 +21,6 @@ FEATURE_HINT = 3
 FEATURE_REPORTING = 5
 
 HINT_THREAD = f"IO {HINT_IOTHREAD}"
-HINT_SWITCHES_MIN = 10
 
 # What a balloon inflated by hand leaves free, as Ballast does by default.
 BY_HAND_MIN_FREE_BYTES = 128 * MIB
@@ -74,6 +73,13 @@ def has_feature(guest, bit):
     return guest.shell(f"cat {paths}").strip()[bit] == "1"
 
 
+def hint_signals(guest):
+    """How often QEMU has told the guest's balloon that its configuration changed: a resize, or a hint's begin and end."""
+    device = guest.shell("basename /sys/bus/virtio/drivers/virtio_balloon/virtio*").strip()
+    counts = re.search(rf"^\s*\d+:((?:\s+\d+)+)\s.*\s{device}-config$", guest.shell("cat /proc/interrupts"), re.M)
+    return sum(map(int, counts[1].split())) if counts else 0
+
+
 def settle(guest, way):
     """Waits until the guest is as its way wants it before a migration; Void when it never will be."""
     if way.is_ballast:
@@ -113,6 +119,8 @@ def migrate(bed, guest, way, speed, page_cache, before):
         return _migrate_automatically(bed, guest, [*options, *way.options], before)
     if way.kind is Kind.BY_HAND:
         return _migrate_with_balloon(bed, guest, options, before)
+    if way.kind is Kind.HINT:
+        return _migrate_with_hint(bed, guest, options)
     return _virsh_migrate(bed, guest, options)
 
 
@@ -191,13 +199,21 @@ def _set_balloon(host, guest, target_kib):
     wait_until(is_there, 120, f"the balloon comes to {target_kib} KiB")
 
 
+def _migrate_with_hint(bed, guest, options):
+    signals = hint_signals(guest)
+    figures = _virsh_migrate(bed, guest, options)
+    return {**figures, "hint_signals": hint_signals(guest) - signals}
+
+
 # After the migration
 
 
 def check_taken(way, result, workload):
     """Void unless a peer was really at work. Ballast says itself what it has done."""
-    if way.kind is Kind.HINT and result.hint_thread_switches < HINT_SWITCHES_MIN:
-        raise Void(f"QEMU's thread for the hints ran {result.hint_thread_switches} times: there were none")
+    if way.kind is Kind.HINT and not result.hint_signals:
+        raise Void("QEMU did not ask the guest for free pages")
+    if way.kind is Kind.HINT and not result.hint_thread_switches:
+        raise Void("QEMU's thread for the hints did not run: the guest gave none")
     if way.kind is Kind.REPORTING and workload in ("dirty-free", "busy"):
         left = result.source_rss_before - result.used_bytes
         if left > result.free_bytes // 2:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The pure parts of tests/bench/compare: which cells there are, what they come to, goals, the picture, the file."""
+"""The pure parts of tests/bench/compare and scale.py: which cells there are, what they come to, goals, growth, the picture,
+the file."""
 
 import os
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import figures, goals, matrix, picture, record  # noqa: E402
+from bench import figures, goals, growth, matrix, picture, record  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -154,3 +155,15 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(record.RecordError):
         record.Record(str(path))
     assert path.read_text() == "{}"
+
+
+def test_growth():
+    points = [growth.Point(count, f"{count}", {"linear": 5 + 2 * count, "flat": 7, "square": count ** 2})
+              for count in (1000, 2000, 4000)]
+    assert growth.slope(points, "linear") == pytest.approx(2)
+    assert growth.exponent(points, "linear") == pytest.approx(1, abs=0.01)
+    assert growth.exponent(points, "square") == pytest.approx(2)
+    assert growth.slope(points, "flat") == growth.exponent(points, "flat") == 0
+    lines = growth.table(points, "pages")
+    assert len(lines) == 1 + 3 + 2
+    assert lines[-2].split()[:5] == ["each", "1000", "pages", "2000.0000", "0.0000"]
