@@ -77,6 +77,7 @@ WAYS = _by_name([
     Way("virtio-mem", "Ballast: virtio-mem", Kind.BALLAST, "virtio-mem"),
     Way("virtio-mem,hold", "Ballast: virtio-mem + hold", Kind.BALLAST, "virtio-mem,hold"),
     Way("automatic", "Ballast: automatic (hold)", Kind.AUTOMATIC, "hold"),
+    Way("automatic-both", "Ballast: automatic, both", Kind.AUTOMATIC, "virtio-mem,hold"),
 ])
 
 WORKLOADS = _by_name([

@@ -187,7 +187,7 @@ def write_status(host, number, padding):
 
 
 def known_domains(host):
-    status = json.loads(host.ballast("status", "--json").stdout)
+    status = json.loads(host.ballast("status", "--json").stdout)["ballastd"]
     return len(status["domains"]) + status.get("domains-left-out", 0)
 
 
