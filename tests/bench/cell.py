@@ -11,7 +11,7 @@ import dataclasses
 from integration.support import Memory
 
 from bench import ways, workloads
-from bench.matrix import SPEEDS, WORKLOADS
+from bench.matrix import SPEEDS, WORKLOADS, Speed
 from bench.watch import GuestWatch, QemuWatch
 
 MIB = 1 << 20
@@ -43,6 +43,7 @@ class Result:
     downtime_ms: int | None = None
     source_rss_before: int = 0
     source_rss_peak: int = 0
+    source_rss_end: int = 0
     destination_rss: int = 0
     guest_cpu_s: float = 0.0
     guest_cpu_all_s: float = 0.0
@@ -69,33 +70,54 @@ def check_unharmed(guest, before, verify_mib):
         raise AssertionError(f"the domain's sizes were {before.sizes} and are {after.sizes}")
 
 
-def measure(bed, way, name, memory_mib=4096, workload="dirty-free", fill=None, speed=SPEEDS["1gbit"], window_ms=None):
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a migration is measured in.
+
+    fill: see workloads.prepare()
+    window_ms: how long ballastd has an automatic migration wait, None: its own default
+    verify_mib: written and read back afterwards, None: workloads.verify_mib()
+    """
+
+    memory_mib: int = 4096
+    workload: str = "dirty-free"
+    speed: Speed = SPEEDS["1gbit"]
+    fill: int | str | None = None
+    window_ms: int | None = None
+    verify_mib: int | None = None
+
+    @property
+    def page_cache(self):
+        return WORKLOADS[self.workload].page_cache
+
+
+def measure(bed, way, name, setup):
     """Boots a guest, brings it into the workload's state, migrates it and checks it. Returns the Result.
 
-    fill: see workloads.prepare(). Raises ways.Void when the way was not really taken, AssertionError when the
-    guest is harmed.
+    Raises ways.Void when the way was not really taken, AssertionError when the guest is harmed.
     """
-    page_cache = WORKLOADS[workload].page_cache
-    guest = bed.guest(ways.spec_for(way, memory_mib, name, workloads.disk_mib(workload, memory_mib)))
-    with ways.daemons_for(bed, way, page_cache, window_ms), contextlib.ExitStack() as stack:
+    disk_mib = workloads.disk_mib(setup.workload, setup.memory_mib)
+    guest = bed.guest(ways.spec_for(way, setup.memory_mib, name, disk_mib))
+    with ways.daemons_for(bed, way, setup.page_cache, setup.window_ms), contextlib.ExitStack() as stack:
         stack.callback(guest.destroy)
         guest.start(bed.src)
-        workloads.prepare(guest, workload, memory_mib, fill)
+        workloads.prepare(guest, setup.workload, setup.memory_mib, setup.fill)
         ways.settle(guest, way)
         before = Memory.of(guest)
-        result = _migrate(bed, guest, way, speed, page_cache, before)
-        ways.check_taken(way, result, workload)
-        check_unharmed(guest, before, workloads.verify_mib(workload, memory_mib))
+        result = _migrate(bed, guest, way, setup, before)
+        ways.check_taken(way, result, setup.workload)
+        check_unharmed(guest, before, setup.verify_mib or workloads.verify_mib(setup.memory_mib))
         return result
 
 
-def _migrate(bed, guest, way, speed, page_cache, before):
+def _migrate(bed, guest, way, setup, before):
     watch = GuestWatch(guest)
     wire = bed.wire_bytes()[0]
     with QemuWatch(guest, ways.HINT_THREAD) as qemu:
-        figures = ways.migrate(bed, guest, way, speed, page_cache, before)
+        figures = ways.migrate(bed, guest, way, setup.speed, setup.page_cache, before)
     wire = bed.wire_bytes()[0] - wire
     return Result(**figures, **watch.finish(), wire_bytes=wire, free_bytes=before.free, used_bytes=before.used(guest),
-                  source_rss_before=qemu.before, source_rss_peak=qemu.peak, destination_rss=guest.rss_bytes(),
+                  source_rss_before=qemu.before, source_rss_peak=qemu.peak, source_rss_end=qemu.end,
+                  destination_rss=guest.rss_bytes(),
                   hint_thread_switches=qemu.switches if qemu.has_thread else None,
                   hint_thread_ms=qemu.thread_ms if qemu.has_thread else None)

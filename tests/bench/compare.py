@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bed import Bed, CommandError, GuestError  # noqa: E402
 from bed.kvm import domain_type  # noqa: E402
 from bench import figures, goals, matrix, picture, record, ways  # noqa: E402
-from bench.cell import measure  # noqa: E402
+from bench.cell import Setup, measure  # noqa: E402
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -70,8 +70,8 @@ class Benchmark:
         began = time.monotonic()
         measured = void = None
         try:
-            result = measure(bed, matrix.WAYS[cell.way], f"bench{number}", self._run["memory-mib"], cell.workload,
-                             speed=matrix.SPEEDS[cell.speed])
+            result = measure(bed, matrix.WAYS[cell.way], f"bench{number}",
+                             Setup(self._run["memory-mib"], cell.workload, matrix.SPEEDS[cell.speed]))
             measured = dataclasses.asdict(result)
         except (ways.Void, AssertionError, GuestError, CommandError, TimeoutError, subprocess.TimeoutExpired) as error:
             # One cell that cannot be measured must not cost the others; why is in the file.
@@ -109,24 +109,13 @@ def show(record_, run, options):
     print(f"\nmeasured: {options.json}, run {run['id']}; picture: {path}")
 
 
-def names(known):
-    """The type of an option that takes some of `known`, or "all"."""
-    def parse(text):
-        chosen = list(known) if text == "all" else text.split("/")
-        unknown = [name for name in chosen if name not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"there is no \"{unknown[0]}\": all, or some of {' '.join(known)}, with / between")
-        return chosen
-    return parse
-
-
 def parse_options():
     parser = argparse.ArgumentParser(prog="tests/bench/compare", description=__doc__)
     for option, known, default in (("--ways", matrix.WAYS, matrix.DEFAULT_WAYS),
                                    ("--workloads", matrix.WORKLOADS, matrix.DEFAULT_WORKLOADS),
                                    ("--speeds", matrix.SPEEDS, matrix.DEFAULT_SPEEDS)):
-        parser.add_argument(option, type=names(known), default=list(default), metavar="NAME/NAME",
-                            help=f"of {', '.join(known)}, or all (default {'/'.join(default)})")
+        parser.add_argument(option, nargs="+", choices=[*known, "all"], default=default, metavar="NAME",
+                            help=f"of {' '.join(known)}, or all (default {' '.join(default)})")
     parser.add_argument("--turns", type=int, default=matrix.DEFAULT_TURNS, help="of each cell (default %(default)s)")
     parser.add_argument("--memory-mib", type=int, default=4096, help="size of the guests (default %(default)s)")
     parser.add_argument("--json", default=os.path.join(TREE, "build", "compare.json"), metavar="FILE",
@@ -134,7 +123,11 @@ def parse_options():
     parser.add_argument("--resume", nargs="?", const="last", metavar="RUN",
                         help="go on with a run of the file, the last one by default: what it has measured is not measured again")
     parser.add_argument("--show", nargs="?", const="last", metavar="RUN", help="measure nothing, show a run of the file")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name, known in (("ways", matrix.WAYS), ("workloads", matrix.WORKLOADS), ("speeds", matrix.SPEEDS)):
+        if "all" in getattr(options, name):
+            setattr(options, name, list(known))
+    return options
 
 
 def choose_run(record_, options):
@@ -158,7 +151,10 @@ def main():
     try:
         if not options.show:
             benchmark = Benchmark(record_, run)
-            benchmark.measure(benchmark.missing(matrix.cells(options.ways, options.workloads, options.speeds, options.turns)))
+            cells = matrix.cells(options.ways, options.workloads, options.speeds, options.turns)
+            benchmark.measure(benchmark.missing(cells))
+    except KeyboardInterrupt:
+        say("ended early; --resume goes on with this run")
     finally:
         show(record_, run, options)
 

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed  # noqa: E402
-from bench.cell import MIB, measure  # noqa: E402
+from bench.cell import MIB, Setup, measure  # noqa: E402
 from bench.matrix import Kind, Way  # noqa: E402
 
 MECHANISMS = ["hold", "virtio-mem", "virtio-mem,hold", "balloon", "automatic hold"]
@@ -65,13 +65,14 @@ def main():
     fill = arguments.fill or arguments.memory_mib * 3 // 4
     fill = fill if fill == "all" else int(fill)
 
+    setup = Setup(arguments.memory_mib, fill=fill, window_ms=arguments.window_ms,
+                  verify_mib=arguments.memory_mib * 3 // 4)
     results = []
     with Bed() as bed:
         for number, way in enumerate(map(way_of, ["plain"] + arguments.mechanisms)):
             print(f"demo: {way.name}: boot a {arguments.memory_mib} MiB guest, write and free {fill} MiB, "
                   "migrate at 1 Gbit/s, check", flush=True)
-            result = measure(bed, way, f"demo{number}", arguments.memory_mib, fill=fill,
-                             window_ms=arguments.window_ms)
+            result = measure(bed, way, f"demo{number}", setup)
             for warning in result.warnings:
                 print(f"demo: warning: {warning}")
             results.append((way, result))

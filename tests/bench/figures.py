@@ -30,7 +30,8 @@ METRICS = {metric.key: metric for metric in [
     Metric("downtime_ms", "downtime", "ms", digits=0),
     Metric("stall_ms", "worst stall", "ms", digits=0),
     Metric("guest_cpu_s", "guest CPU", "s"),
-    Metric("source_rss_peak", "source RSS", "MiB", 1 / (1 << 20), 0),
+    Metric("source_rss_peak", "source RSS peak", "MiB", 1 / (1 << 20), 0),
+    Metric("source_rss_end", "at its end", "MiB", 1 / (1 << 20), 0),
     Metric("destination_rss", "dest. RSS", "MiB", 1 / (1 << 20), 0),
 ]}
 

@@ -19,7 +19,7 @@ STALL_FILE = "/run/stall"
 class QemuWatch:
     """Watches the source's QEMU while a migration runs: it is gone by the time that virsh returns.
 
-    before, peak: its resident memory in bytes
+    before, peak, end: its resident memory in bytes
     has_thread: it has the thread named `thread`; switches, thread_ms: how often and how long that got a processor
     """
 
@@ -27,7 +27,7 @@ class QemuWatch:
         self._folder = f"/proc/{guest.host.outer_pid(guest.qemu_pid)}"
         self._thread_folder = self._find(thread)
         self.has_thread = self._thread_folder is not None
-        self.before = self.peak = guest.rss_bytes()
+        self.before = self.peak = self.end = guest.rss_bytes()
         self.switches, self.thread_ms = 0, 0.0
         self._thread_before = self._thread_usage()
         self._stop = threading.Event()
@@ -65,7 +65,8 @@ class QemuWatch:
             except OSError:
                 return
             if match:
-                self.peak = max(self.peak, int(match[1]) * 1024)
+                self.end = int(match[1]) * 1024
+                self.peak = max(self.peak, self.end)
 
 
 def busy_s(stat):

@@ -56,8 +56,7 @@ def prepare(guest, workload, memory_mib, fill):
         _fill_page_cache(guest, cache_mib(memory_mib))
 
 
-def verify_mib(workload, memory_mib):
-    """How much may be written and read back after the migration, to see that memory is whole."""
-    if workload == "fragmented" or workload.startswith("cache-"):
-        return memory_mib // 4
-    return dirty_mib(memory_mib) - (busy_mib(memory_mib) if workload == "busy" else 0)
+def verify_mib(memory_mib):
+    """How much is written and read back after the migration, to see that memory is whole: what any workload leaves
+    free. More would take longer than the migration."""
+    return memory_mib // 4
