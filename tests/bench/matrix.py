@@ -101,7 +101,7 @@ DEFAULT_SPEEDS = ("1gbit",)
 DEFAULT_TURNS = 3
 
 # Of a cell that nothing like it was measured of yet: 4 GiB, software emulation, two processors.
-FIRST_GUESS_S = 95.0
+FIRST_GUESS_S = 75.0
 
 
 @dataclasses.dataclass(frozen=True)

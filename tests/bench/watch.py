@@ -13,8 +13,6 @@ TICKS_PER_S = 100
 # How long the guest's processors are watched before anything is done to them.
 IDLE_S = 2.0
 
-STALL_FILE = "/run/stall"
-
 
 class QemuWatch:
     """Watches the source's QEMU while a migration runs: it is gone by the time that virsh returns.
@@ -99,25 +97,21 @@ class GuestWatch:
 
     def __init__(self, guest):
         self._guest = guest
-        probe = self._start_probe()
+        guest.stall_start()
         before = _Clocks.of(guest)
         time.sleep(IDLE_S)
         idle = _Clocks.of(guest)
         self._idle_rate = (idle.busy_s - before.busy_s) / (idle.guest_s - before.guest_s)
         # It keeps the worst since it began, and that begins now.
-        guest.shell(f"kill {probe}")
-        self._start_probe()
+        guest.stall_start()
         self._began = _Clocks.of(guest)
-
-    def _start_probe(self):
-        return int(self._guest.shell(f"guest-tool stall {STALL_FILE}"))
 
     def finish(self):
         """The figures, by name."""
-        gap_us, at_us = map(int, self._guest.shell(f"cat {STALL_FILE}").split())
+        stall_ms, stall_at_s = self._guest.worst_stall()
         now = _Clocks.of(self._guest)
         elapsed_s = now.guest_s - self._began.guest_s
         spent_s = now.busy_s - self._began.busy_s
         return {"guest_cpu_s": spent_s - self._idle_rate * elapsed_s, "guest_cpu_all_s": spent_s,
-                "guest_idle_rate": self._idle_rate, "stall_ms": gap_us / 1000, "stall_at_s": at_us / 1e6,
+                "guest_idle_rate": self._idle_rate, "stall_ms": stall_ms, "stall_at_s": stall_at_s,
                 "clock_stood_ms": (now.here_s - self._began.here_s - elapsed_s) * 1000}
