@@ -44,8 +44,9 @@ int fill (const struct fill_options *options);
 
 /* Keeps @mib of memory whose content follows from @seed and a version number per block,
  * rewrites @rewrites blocks of 64 KiB a hundred times a second and verifies all of them, round
- * after round, in the background. 1 is about 6 MB/s, which any migration outruns. @status_file holds one line: "ok ROUNDS" or "CORRUPT block ...", after which
- * it stops. The memory is not locked, so it may be swapped. */
+ * after round, in the background. 1 is about 6 MB/s, which any migration outruns. @status_file
+ * holds one line: "ok ROUNDS" or "CORRUPT block ...", after which it stops. The memory is not
+ * locked, so it may be swapped. */
 int canary (uint64_t mib, uint64_t seed, const char *status_file, uint64_t rewrites);
 
 /* Flushes the TLB of every CPU a hundred times a second, in the background.
@@ -62,7 +63,8 @@ int flush_tlb (void);
  *
  * By CLOCK_MONOTONIC, which stands still while QEMU has the guest stopped: a gap is what the guest
  * itself did to the process (memory being allocated, a processor taken away), or the emulator; the
- * switch-over's downtime, which no clock of the guest shows, comes on top and is libvirt's to tell. */
+ * switch-over's downtime, which no clock of the guest shows, comes on top and is libvirt's to tell.
+ */
 int stall (const char *status_file);
 
 /* Serves shell commands on the virtio-serial port called @port_name, for ever.
