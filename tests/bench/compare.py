@@ -75,7 +75,8 @@ class Benchmark:
             measured = dataclasses.asdict(result)
         except (ways.Void, AssertionError, GuestError, CommandError, TimeoutError, subprocess.TimeoutExpired) as error:
             # One cell that cannot be measured must not cost the others; why is in the file.
-            void = " ".join(f"{error}".split())[:500] or type(error).__name__
+            harmed = "the guest is harmed: " if isinstance(error, AssertionError) else ""
+            void = harmed + (" ".join(f"{error}".split())[:500] or type(error).__name__)
             bed.reset()
         seconds = time.monotonic() - began
         self._took.append((cell, seconds))
@@ -95,7 +96,7 @@ def notes(run, summaries):
 
 
 def show(record_, run, options):
-    """Prints tables and goals, and writes the picture."""
+    """Prints tables and goals, and writes the picture; whether no cell is void."""
     summaries = figures.summarize(record_.cells_of(run))
     groups = figures.groups(summaries, options.workloads, options.speeds, options.ways)
     for group in groups:
@@ -107,6 +108,7 @@ def show(record_, run, options):
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(picture.draw("Live migration, side by side", notes(run, summaries), groups))
     print(f"\nmeasured: {options.json}, run {run['id']}; picture: {path}")
+    return not any(summary.void for summary in summaries.values())
 
 
 def parse_options():
@@ -156,8 +158,9 @@ def main():
     except KeyboardInterrupt:
         say("ended early; --resume goes on with this run")
     finally:
-        show(record_, run, options)
+        is_whole = show(record_, run, options)
+    return 0 if is_whole else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
