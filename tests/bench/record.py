@@ -51,7 +51,7 @@ class Record:
         """The run of that id, "last": the last one."""
         found = self.runs[-1:] if run_id == "last" else [run for run in self.runs if run["id"] == run_id]
         if not found:
-            raise RecordError(f"{self._path} has no run {run_id}")
+            raise RecordError(f"{self._path} has no run" + ("" if run_id == "last" else f" {run_id}"))
         return found[0]
 
     def cells_of(self, run):
