@@ -5,7 +5,7 @@ MIB = 1 << 20
 
 CANARY_MIB = 16
 
-# 4 blocks of 64 KiB a tick are about 25 MB/s, a fifth of 1 Gbit/s: the migration converges.
+# 4 blocks of 64 KiB a tick are about 20 MB/s under emulation, a sixth of 1 Gbit/s: the migration converges.
 BUSY_MIB = 256
 BUSY_REWRITES = 4
 
