@@ -356,11 +356,20 @@ class Guest:
             seed = random.randrange(1 << 63)
         return int(self.shell(f"guest-tool fill {mib} {seed} --verify", timeout=timeout))
 
-    def canary_start(self, mib):
-        """Starts a process that keeps rewriting and verifying `mib` MiB."""
+    def canary_start(self, mib, rewrites=1):
+        """Starts a process that keeps rewriting and verifying `mib` MiB, about `rewrites` times 6 MB/s."""
         path = f"/run/canary.{next(self._canaries)}"
-        self.shell(f"guest-tool canary {mib} {random.randrange(1 << 63)} {path}", timeout=60)
+        self.shell(f"guest-tool canary {mib} {random.randrange(1 << 63)} {path} {rewrites}", timeout=60)
         self.canary_files.append(path)
+
+    def stall_start(self):
+        """Starts a process that notes how long it was kept from running at worst, instead of an earlier one."""
+        self.shell("kill $(cat /run/stall.pid 2>/dev/null) 2>/dev/null; guest-tool stall /run/stall >/run/stall.pid")
+
+    def worst_stall(self):
+        """(ms, s since it was started) of that: by the guest's clock, which stands while QEMU has stopped the guest."""
+        gap_us, at_us = map(int, self.shell("cat /run/stall").split())
+        return gap_us / 1000, at_us / 1e6
 
     def canary_check(self, timeout=60):
         """Every canary has found its memory whole, in a full round begun after this call."""

@@ -10,6 +10,15 @@ from .kvm import emulator
 AGENT_CHANNEL = "org.ballast.guest_agent.0"
 TEST_CHANNEL = "org.ballast.test.0"
 
+# What libvirt calls the balloon and the first iothread.
+BALLOON_ALIAS = "balloon0"
+HINT_IOTHREAD = "iothread1"
+_FREE_PAGE_HINT_XML = f"""\
+<qemu:override><qemu:device alias='{BALLOON_ALIAS}'><qemu:frontend>
+    <qemu:property name='free-page-hint' type='bool' value='true'/>
+    <qemu:property name='iothread' type='string' value='{HINT_IOTHREAD}'/>
+  </qemu:frontend></qemu:device></qemu:override>
+"""
 
 @dataclasses.dataclass(frozen=True)
 class GuestSpec:
@@ -18,6 +27,8 @@ class GuestSpec:
     balloon: "virtio" or "none"; autodeflate: deflate on out-of-memory
     virtio_mem_mib: size of a virtio-mem device beside memory_mib of boot RAM (0: no device);
         virtio_mem_requested_mib: how much of it is plugged (default: all)
+    free_page_reporting: the balloon gives free pages back to the host as they come
+    free_page_hint: the balloon tells a migration which pages are free; libvirt's XML has no word for it
     channel: the domain has the agent's channel; agent: the agent is started in the guest
     disk_mib: qcow2 disk of that size (0: none), one file for both hosts, or with
         shared_disk=False one on each host (for migrations that copy storage)
@@ -32,6 +43,8 @@ class GuestSpec:
     vcpus: int = 1
     balloon: str = "virtio"
     autodeflate: bool = False
+    free_page_reporting: bool = False
+    free_page_hint: bool = False
     virtio_mem_mib: int = 0
     virtio_mem_requested_mib: int | None = None
     channel: bool = True
@@ -61,7 +74,7 @@ class GuestSpec:
         if not self.agent:
             append += " ballast.noagent"
         return f"""\
-<domain type='{domain_type}'>
+<domain type='{domain_type}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{self.name}</name>
   <uuid>{uuid.uuid5(uuid.NAMESPACE_OID, self.name)}</uuid>
   {f"<maxMemory slots='4' unit='MiB'>{total_mib + 1024}</maxMemory>" if self.virtio_mem_mib else ""}
@@ -69,6 +82,7 @@ class GuestSpec:
   <currentMemory unit='MiB'>{total_mib}</currentMemory>
   {"<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" if self.shared_memory else ""}
   <vcpu>{self.vcpus}</vcpu>
+  {"<iothreads>1</iothreads>" if self.free_page_hint else ""}
   {self._numa_xml() if self.virtio_mem_mib else ""}
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
@@ -88,17 +102,23 @@ class GuestSpec:
     </serial>
     {self._channel_xml(TEST_CHANNEL)}
     {self._channel_xml(AGENT_CHANNEL) if self.channel else ""}
-    <memballoon model='{self.balloon}'{" autodeflate='on'" if self.autodeflate else ""}/>
+    {self._balloon_xml()}
     {self._disk_xml(bed) if self.has_disk else ""}
     {self._virtio_mem_xml() if self.virtio_mem_mib else ""}
     {self.extra_devices}
   </devices>
+  {_FREE_PAGE_HINT_XML if self.free_page_hint else ""}
 </domain>
 """
 
     def _numa_xml(self):
         return (f"<cpu><numa><cell id='0' cpus='0-{self.vcpus - 1}' memory='{self.memory_mib}' unit='MiB'/>"
                 "</numa></cpu>")
+
+    def _balloon_xml(self):
+        options = ((" autodeflate='on'" if self.autodeflate else "")
+                   + (" freePageReporting='on'" if self.free_page_reporting else ""))
+        return f"<memballoon model='{self.balloon}'{options}/>"
 
     @staticmethod
     def _channel_xml(name):

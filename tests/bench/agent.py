@@ -5,7 +5,6 @@ import argparse
 import json
 import os
 import re
-import socket
 import statistics
 import sys
 import time
@@ -13,6 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed, GuestSpec  # noqa: E402
+from bed.guest import connect_unix  # noqa: E402
 
 IDLE_S = 10
 
@@ -20,12 +20,9 @@ IDLE_S = 10
 class Channel:
     """A bare conversation with the agent, without the client that ballast brings."""
 
-    def __init__(self, path):
-        folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
-        self._socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, connected):
+        self._socket = connected
         self._socket.settimeout(30)
-        self._socket.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
-        os.close(folder)
         self._stream = self._socket.makefile("rb")
 
     def ask(self, command, **arguments):
@@ -71,7 +68,7 @@ def main():
         guest.fill(arguments.memory_mib * 3 // 4)
         pid = guest.agent_pid()
         print(f"wakeups in {IDLE_S} s, no host connected: {idle_wakeups(guest, pid)}")
-        channel = Channel(guest.agent_socket_path())
+        channel = Channel(connect_unix(guest.agent_socket_path()))
         channel.ask("guest-sync", id=1)
         print(f"wakeups in {IDLE_S} s, a host connected and silent: {idle_wakeups(guest, pid)}")
         queries = [range_query(channel) for _ in range(arguments.runs)]

@@ -7,163 +7,60 @@ counted on the wire between the two hosts, not by the programs that are measured
 
 import contextlib
 import dataclasses
-import json
-import re
-import threading
-import time
 
-from bed import GuestSpec
-from bed.daemon import Daemon, install_hook, remove_hook
-from bed.host import wait_until
-from integration.support import Memory, has_window_tag, held_bytes
+from integration.support import Memory
+
+from bench import ways, workloads
+from bench.matrix import SPEEDS, WORKLOADS, Speed
+from bench.watch import GuestWatch, QemuWatch
 
 MIB = 1 << 20
-
-# "automatic [virsh's options] MECHANISMS": ballastd on both hosts, and a plain `virsh migrate`.
-AUTOMATIC = "automatic"
-
-# 1 Gbit/s in the unit of libvirt's --bandwidth, MiB/s.
-GIGABIT_MIBPS = 119
 
 
 @dataclasses.dataclass
 class Result:
-    """What one migration cost. Times in seconds, sizes in bytes."""
+    """What one migration cost. Times in seconds, sizes in bytes. None: nobody can tell.
 
-    mechanism: str
+    release_s: finding out what to release, too; total_s: until the guest has all of its memory again
+    free_bytes, used_bytes: of the guest, before
+    guest_cpu_s: of all its processes and its kernel, above guest_idle_rate (processors that it keeps busy by itself)
+        for as long as it took; guest_cpu_all_s: with that
+    stall_ms: the longest that a process of the guest which wakes each millisecond was away; stall_at_s: when
+    hint_signals: how often QEMU told the guest to begin or end with hints; hint_thread_*: its thread for them got a
+        processor so often, for so long
+    clock_stood_ms: how much less time passed by the guest's clock than by the hosts'
+    """
+
     wire_bytes: int = 0
+    free_bytes: int = 0
     used_bytes: int = 0
     headroom_bytes: int = 0
-    survey_s: float = 0.0
-    release_s: float = 0.0
+    released_bytes: int | None = None
+    release_s: float | None = None
     migrate_s: float = 0.0
-    give_back_s: float = 0.0
+    give_back_s: float | None = None
     total_s: float = 0.0
     downtime_ms: int | None = None
     source_rss_before: int = 0
     source_rss_peak: int = 0
+    source_rss_end: int = 0
     destination_rss: int = 0
+    guest_cpu_s: float = 0.0
+    guest_cpu_all_s: float = 0.0
+    guest_idle_rate: float = 0.0
+    stall_ms: float = 0.0
+    stall_at_s: float = 0.0
+    clock_stood_ms: float = 0.0
+    hint_signals: int | None = None
+    hint_thread_switches: int | None = None
+    hint_thread_ms: float | None = None
     warnings: list = dataclasses.field(default_factory=list)
-    released_bytes: int = 0
-
-
-class _PeakRss:
-    """Watches the source QEMU's memory while a migration runs."""
-
-    def __init__(self, guest):
-        self._path = f"/proc/{guest.qemu_pid}/status"
-        self._host = guest.host
-        self.before = self.peak = guest.rss_bytes()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info):
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self):
-        while not self._stop.wait(0.2):
-            try:
-                match = re.search(r"^VmRSS:\s+(\d+) kB", self._host.read(self._path), re.M)
-            except OSError:
-                return
-            if match:
-                self.peak = max(self.peak, int(match[1]) * 1024)
-
-
-def spec_for(mechanism, memory_mib, name):
-    """The guest that a mechanism needs: for virtio-mem three quarters of it are a virtio-mem device."""
-    if "virtio-mem" in mechanism:
-        device = memory_mib * 3 // 4
-        return GuestSpec(name=name, memory_mib=memory_mib - device, virtio_mem_mib=device, vcpus=2)
-    return GuestSpec(name=name, memory_mib=memory_mib, vcpus=2)
-
-
-def migrate_plainly(bed, guest, options):
-    """`virsh migrate`, timed from outside."""
-    began = time.monotonic()
-    bed.src.virsh("migrate", *options, guest.name, bed.dst.uri, timeout=900)
-    elapsed = time.monotonic() - began
-    stats = bed.dst.virsh("domjobinfo", "--completed", guest.name, check=False).stdout
-    downtime = re.search(r"^Total downtime:\s+(\d+)\s+ms", stats, re.M)
-    return Result("plain", migrate_s=elapsed, total_s=elapsed,
-                  downtime_ms=int(downtime[1]) if downtime else None)
-
-
-def migrate_by_ballast(bed, guest, options, mechanisms, extra=()):
-    """`ballast migrate` with `mechanisms` allowed."""
-    began = time.monotonic()
-    done = bed.src.ballast("migrate", *options, "--json", "--mechanisms", mechanisms, *extra,
-                           guest.name, bed.dst.uri, timeout=900)
-    elapsed = time.monotonic() - began
-    report = json.loads(done.stdout)
-    phases = report["phases-ms"]
-    return Result(mechanisms, survey_s=phases["survey"] / 1000, release_s=phases["release"] / 1000,
-                  migrate_s=phases["migrate"] / 1000, give_back_s=phases["give-back"] / 1000,
-                  total_s=elapsed, downtime_ms=report.get("downtime-ms"),
-                  headroom_bytes=report["headroom-bytes"], released_bytes=report["released-bytes"],
-                  warnings=report["warnings"])
-
-
-@contextlib.contextmanager
-def ballastd(bed, mechanisms, window_ms):
-    """ballastd and its hook on both hosts, for `mechanisms`; window_ms: None for its own."""
-    config = ["mechanisms=" + mechanisms.replace(",", ";")]
-    if window_ms is not None:
-        config.append(f"window-ms={window_ms}")
-    if "virtio-mem" in mechanisms:
-        config.append("cluster-wide=yes")
-    for host in bed.hosts:
-        install_hook(host)
-    running = [Daemon(host, config=config) for host in bed.hosts]
-    try:
-        yield
-    finally:
-        for one in running:
-            one.stop()
-        for host in bed.hosts:
-            remove_hook(host)
-
-
-def ways_of(mechanism):
-    """(virsh's options, mechanisms) of an automatic migration."""
-    _, *options, mechanisms = mechanism.split()
-    return options, mechanisms
-
-
-def migrate_automatically(bed, guest, options):
-    """`virsh migrate` under ballastd; its time has the window and the release in it."""
-    before = Memory.of(guest)
-    wait_until(lambda: has_window_tag(guest), 20, "ballastd marks the domain")
-    result = migrate_plainly(bed, guest, options)
-    guest.moved_to(bed.dst)
-    began = time.monotonic()
-    wait_until(lambda: held_bytes(guest) < MIB and Memory.of(guest).total >= before.total, 60,
-               "the guest has its memory again")
-    wait_until(lambda: Memory.of(guest).sizes == before.sizes, 20, "libvirt's account is right")
-    result.give_back_s = time.monotonic() - began
-    return result
-
-
-def migrate_by(bed, guest, options, mechanism, extra):
-    if mechanism == "plain":
-        return migrate_plainly(bed, guest, options)
-    if not mechanism.startswith(AUTOMATIC):
-        return migrate_by_ballast(bed, guest, options, mechanism, extra)
-    result = migrate_automatically(bed, guest, [*options, *ways_of(mechanism)[0]])
-    result.mechanism = mechanism
-    return result
 
 
 def check_unharmed(guest, before, verify_mib):
-    """The canary lives, all memory is there, and it holds what is written to it."""
+    """The canaries live, all memory is there, and it holds what is written to it."""
     guest.canary_check()
-    if verify_mib:
-        guest.verify_fill(verify_mib)
+    guest.verify_fill(verify_mib)
     after = Memory.of(guest)
     if abs(after.total - before.total) > before.total * 0.01:
         raise AssertionError(f"the guest had {before.total} bytes of memory and has {after.total}")
@@ -173,30 +70,54 @@ def check_unharmed(guest, before, verify_mib):
         raise AssertionError(f"the domain's sizes were {before.sizes} and are {after.sizes}")
 
 
-def measure(bed, mechanism, name, memory_mib=4096, fill=3072, verify_mib=None,
-            bandwidth_mibps=GIGABIT_MIBPS, extra=(), window_ms=None):
-    """Boots a guest, lets it write and free `fill` MiB ("all", or 0 for none), migrates it with
-    `mechanism` ("plain", ballast's --mechanisms, or AUTOMATIC with those) and checks it. Returns
-    the Result."""
-    guest = bed.guest(spec_for(mechanism, memory_mib, name))
-    options = ["--live", "--unsafe", "--bandwidth", str(bandwidth_mibps)]
-    daemons = (ballastd(bed, ways_of(mechanism)[1], window_ms) if mechanism.startswith(AUTOMATIC)
-               else contextlib.nullcontext())
-    with daemons, contextlib.ExitStack() as stack:
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a migration is measured in.
+
+    fill: see workloads.prepare()
+    window_ms: how long ballastd has an automatic migration wait, None: its own default
+    verify_mib: written and read back afterwards, None: workloads.verify_mib()
+    """
+
+    memory_mib: int = 4096
+    workload: str = "dirty-free"
+    speed: Speed = SPEEDS["1gbit"]
+    fill: int | str | None = None
+    window_ms: int | None = None
+    verify_mib: int | None = None
+
+    @property
+    def page_cache(self):
+        return WORKLOADS[self.workload].page_cache
+
+
+def measure(bed, way, name, setup):
+    """Boots a guest, brings it into the workload's state, migrates it and checks it. Returns the Result.
+
+    Raises ways.Void when the way was not really taken, AssertionError when the guest is harmed.
+    """
+    disk_mib = workloads.disk_mib(setup.workload, setup.memory_mib)
+    guest = bed.guest(ways.spec_for(way, setup.memory_mib, name, disk_mib))
+    with ways.daemons_for(bed, way, setup.page_cache, setup.window_ms), contextlib.ExitStack() as stack:
         stack.callback(guest.destroy)
         guest.start(bed.src)
-        guest.canary_start(16)
-        if fill:
-            guest.fill(fill)
+        workloads.prepare(guest, setup.workload, setup.memory_mib, setup.fill)
+        ways.settle(guest, way)
         before = Memory.of(guest)
-        wire = bed.wire_bytes()[0]
-        with _PeakRss(guest) as rss:
-            result = migrate_by(bed, guest, options, mechanism, extra)
-        result.wire_bytes = bed.wire_bytes()[0] - wire
-        result.used_bytes = before.used(guest)
-        result.source_rss_before, result.source_rss_peak = rss.before, rss.peak
-        guest.moved_to(bed.dst)
-        result.destination_rss = guest.rss_bytes()
-        check_unharmed(guest, before, verify_mib if verify_mib is not None else
-                       (fill if isinstance(fill, int) else memory_mib * 3 // 4))
+        result = _migrate(bed, guest, way, setup, before)
+        ways.check_taken(way, result, setup.workload)
+        check_unharmed(guest, before, setup.verify_mib or workloads.verify_mib(setup.memory_mib))
         return result
+
+
+def _migrate(bed, guest, way, setup, before):
+    watch = GuestWatch(guest)
+    wire = bed.wire_bytes()[0]
+    with QemuWatch(guest, ways.HINT_THREAD) as qemu:
+        figures = ways.migrate(bed, guest, way, setup.speed, setup.page_cache, before)
+    wire = bed.wire_bytes()[0] - wire
+    return Result(**figures, **watch.finish(), wire_bytes=wire, free_bytes=before.free, used_bytes=before.used(guest),
+                  source_rss_before=qemu.before, source_rss_peak=qemu.peak, source_rss_end=qemu.end,
+                  destination_rss=guest.rss_bytes(),
+                  hint_thread_switches=qemu.switches if qemu.has_thread else None,
+                  hint_thread_ms=qemu.thread_ms if qemu.has_thread else None)

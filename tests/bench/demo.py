@@ -9,20 +9,35 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed  # noqa: E402
-from bench.cell import MIB, measure  # noqa: E402
+from bench.cell import MIB, Setup, measure  # noqa: E402
+from bench.matrix import Kind, Way  # noqa: E402
 
-MECHANISMS = ["plain", "hold", "virtio-mem", "virtio-mem,hold", "balloon", "automatic hold"]
+MECHANISMS = ["hold", "virtio-mem", "virtio-mem,hold", "balloon", "automatic hold"]
 
 HEADER = ("mechanism", "wire MB", "x plain", "release s", "migrate s", "give back s", "total s",
           "x plain", "downtime ms", "src RSS MiB", "dst RSS MiB", "guest")
 
 
-def row(result, plain):
+def way_of(text):
+    """What an argument means: "plain", Ballast's mechanisms, or "automatic [virsh's options] MECHANISMS"."""
+    if text == "plain":
+        return Way(text, text, Kind.PLAIN)
+    if not text.startswith("automatic"):
+        return Way(text, text, Kind.BALLAST, text)
+    _, *options, mechanisms = text.split()
+    return Way(text, text, Kind.AUTOMATIC, mechanisms, tuple(options))
+
+
+def seconds(value):
+    return "-" if value is None else f"{value:.1f}"
+
+
+def row(way, result, plain):
     """One line of the table, as strings. Release includes finding out what to release."""
-    return (result.mechanism, f"{result.wire_bytes / 1e6:.0f}",
+    return (way.name, f"{result.wire_bytes / 1e6:.0f}",
             f"{result.wire_bytes / plain.wire_bytes:.3f}",
-            f"{result.survey_s + result.release_s:.1f}", f"{result.migrate_s:.1f}",
-            f"{result.give_back_s:.1f}", f"{result.total_s:.1f}",
+            seconds(result.release_s), seconds(result.migrate_s),
+            seconds(result.give_back_s), seconds(result.total_s),
             f"{result.total_s / plain.total_s:.2f}",
             "?" if result.downtime_ms is None else str(result.downtime_ms),
             f"{result.source_rss_before // MIB} -> {result.source_rss_peak // MIB}",
@@ -30,8 +45,8 @@ def row(result, plain):
 
 
 def print_table(results):
-    """`results` begin with the plain migration."""
-    rows = [HEADER] + [row(result, results[0]) for result in results]
+    """results: [(way, Result)], the plain migration first."""
+    rows = [HEADER] + [row(way, result, results[0][1]) for way, result in results]
     widths = [max(len(line[i]) for line in rows) for i in range(len(HEADER))]
     for line in rows:
         print("  ".join(text.rjust(width) if i else text.ljust(width)
@@ -42,7 +57,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tests/demo", description=__doc__)
     parser.add_argument("--memory-mib", type=int, default=4096, help="size of the guest (default 4096)")
     parser.add_argument("--fill", default=None, help="MiB to write and free, or \"all\" (default: three quarters)")
-    parser.add_argument("--mechanisms", nargs="+", default=MECHANISMS[1:], metavar="LIST",
+    parser.add_argument("--mechanisms", nargs="+", default=MECHANISMS, metavar="LIST",
                         help="what to compare with a plain migration (default: %(default)s)")
     parser.add_argument("--window-ms", type=int, default=None,
                         help="how long automatic migrations wait for the release (default: ballastd's own)")
@@ -50,22 +65,23 @@ def main():
     fill = arguments.fill or arguments.memory_mib * 3 // 4
     fill = fill if fill == "all" else int(fill)
 
+    setup = Setup(arguments.memory_mib, fill=fill, window_ms=arguments.window_ms,
+                  verify_mib=arguments.memory_mib * 3 // 4)
     results = []
     with Bed() as bed:
-        for number, mechanism in enumerate(["plain"] + arguments.mechanisms):
-            print(f"demo: {mechanism}: boot a {arguments.memory_mib} MiB guest, write and free {fill} MiB, "
+        for number, way in enumerate(map(way_of, ["plain"] + arguments.mechanisms)):
+            print(f"demo: {way.name}: boot a {arguments.memory_mib} MiB guest, write and free {fill} MiB, "
                   "migrate at 1 Gbit/s, check", flush=True)
-            result = measure(bed, mechanism, f"demo{number}", arguments.memory_mib, fill,
-                             window_ms=arguments.window_ms)
+            result = measure(bed, way, f"demo{number}", setup)
             for warning in result.warnings:
                 print(f"demo: warning: {warning}")
-            results.append(result)
-    if fill != "all" and results[0].wire_bytes < fill * MIB:
+            results.append((way, result))
+    if fill != "all" and results[0][1].wire_bytes < fill * MIB:
         sys.exit("demo: void: the plain migration sent less than the guest had written, "
                  "so there is nothing to compare with")
     print()
     print_table(results)
-    held = next((result for result in results if result.headroom_bytes), None)
+    held = next((result for _, result in results if result.headroom_bytes), None)
     if held:
         print(f"\nused memory before the migration: {held.used_bytes / 1e6:.0f} MB; "
               f"headroom left free in the guest: {held.headroom_bytes / 1e6:.0f} MB")

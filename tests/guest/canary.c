@@ -14,8 +14,7 @@
 #define BLOCK_BYTES ((size_t)64 * 1024)
 #define BLOCK_WORDS (BLOCK_BYTES / sizeof (uint64_t))
 
-/* One tick: verify this many blocks, rewrite one. Keeps the dirty rate at about 6 MB/s,
- * which any migration outruns, and the verifying rate at about 50 MB/s. */
+/* One tick: verify this many blocks, about 50 MB/s. */
 #define BLOCKS_PER_TICK 8
 #define TICK_NS (10 * 1000 * 1000)
 
@@ -26,6 +25,7 @@ struct canary
   size_t blocks;
   uint64_t seed;
   uint64_t rounds;
+  uint64_t rewrites; /* blocks a tick */
   const char *status_file;
 };
 
@@ -85,6 +85,21 @@ verify_or_report (const struct canary *c, size_t block)
   return false;
 }
 
+/* A stride that is coprime to any block count reaches every block, out of order. */
+static bool
+rewrite_some (struct canary *c, size_t *next)
+{
+  for (uint64_t i = 0; i < c->rewrites; i++)
+    {
+      if (!verify_or_report (c, *next))
+        return false;
+      c->versions[*next]++;
+      write_block (c, *next);
+      *next = (*next + 104729) % c->blocks;
+    }
+  return true;
+}
+
 static void
 report_round (struct canary *c)
 {
@@ -114,21 +129,19 @@ watch (struct canary *c)
             report_round (c);
         }
 
-      if (!verify_or_report (c, rewrite))
+      if (!rewrite_some (c, &rewrite))
         return 1;
-      c->versions[rewrite]++;
-      write_block (c, rewrite);
-      /* A stride that is coprime to any block count reaches every block, out of order. */
-      rewrite = (rewrite + 104729) % c->blocks;
-
       nanosleep (&tick, NULL);
     }
 }
 
 int
-canary (uint64_t mib, uint64_t seed, const char *status_file)
+canary (uint64_t mib, uint64_t seed, const char *status_file, uint64_t rewrites)
 {
-  struct canary c = {.blocks = mib * MIB / BLOCK_BYTES, .seed = seed, .status_file = status_file};
+  struct canary c = {.blocks = mib * MIB / BLOCK_BYTES,
+                     .seed = seed,
+                     .status_file = status_file,
+                     .rewrites = rewrites};
   int ready_fd = background ();
 
   if (ready_fd < 0)

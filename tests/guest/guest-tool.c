@@ -5,11 +5,12 @@
  *
  *   guest-tool serve PORT-NAME
  *   guest-tool fill MIB|all SEED [--verify] [--hold | --fragment]
- *   guest-tool canary MIB SEED STATUS-FILE
+ *   guest-tool canary MIB SEED STATUS-FILE [BLOCKS]
+ *   guest-tool stall STATUS-FILE
  *   guest-tool flush-tlb
  *
  * Every subcommand exits 0 on success, 1 on failure with a line on stderr, 2 on bad usage.
- * --hold, --fragment, canary and flush-tlb go on in the background: the command returns when
+ * --hold, --fragment, canary, stall and flush-tlb go on in the background: the command returns when
  * they are at work, having printed the background process' pid.
  */
 
@@ -59,7 +60,8 @@ usage (void)
 {
   fprintf (stderr, "usage: guest-tool serve PORT-NAME\n"
                    "       guest-tool fill MIB|all SEED [--verify] [--hold|--fragment]\n"
-                   "       guest-tool canary MIB SEED STATUS-FILE\n"
+                   "       guest-tool canary MIB SEED STATUS-FILE [BLOCKS]\n"
+                   "       guest-tool stall STATUS-FILE\n"
                    "       guest-tool flush-tlb\n");
   return 2;
 }
@@ -92,11 +94,13 @@ run_fill (int argc, char **argv)
 static int
 run_canary (int argc, char **argv)
 {
-  uint64_t mib = 0, seed = 0;
+  uint64_t mib = 0, seed = 0, rewrites = 1;
 
-  if (argc != 5 || !parse_u64 (argv[2], &mib) || !parse_u64 (argv[3], &seed) || mib == 0)
+  if (argc < 5 || argc > 6 || !parse_u64 (argv[2], &mib) || !parse_u64 (argv[3], &seed) || mib == 0)
     return usage ();
-  return canary (mib, seed, argv[4]);
+  if (argc == 6 && !parse_u64 (argv[5], &rewrites))
+    return usage ();
+  return canary (mib, seed, argv[4], rewrites);
 }
 
 int
@@ -108,6 +112,8 @@ main (int argc, char **argv)
     return run_fill (argc, argv);
   if (argc >= 2 && strcmp (argv[1], "canary") == 0)
     return run_canary (argc, argv);
+  if (argc == 3 && strcmp (argv[1], "stall") == 0)
+    return stall (argv[2]);
   if (argc == 2 && strcmp (argv[1], "flush-tlb") == 0)
     return flush_tlb ();
   return usage ();

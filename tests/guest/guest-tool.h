@@ -43,10 +43,11 @@ void background_ready (int ready_fd);
 int fill (const struct fill_options *options);
 
 /* Keeps @mib of memory whose content follows from @seed and a version number per block,
- * rewrites block after block and verifies all of them, round after round, in the
- * background. @status_file holds one line: "ok ROUNDS" or "CORRUPT block ...", after which
- * it stops. The memory is not locked, so it may be swapped. */
-int canary (uint64_t mib, uint64_t seed, const char *status_file);
+ * rewrites @rewrites blocks of 64 KiB a hundred times a second and verifies all of them, round
+ * after round, in the background. 1 is about 6 MB/s, which any migration outruns. @status_file
+ * holds one line: "ok ROUNDS" or "CORRUPT block ...", after which it stops. The memory is not
+ * locked, so it may be swapped. */
+int canary (uint64_t mib, uint64_t seed, const char *status_file, uint64_t rewrites);
 
 /* Flushes the TLB of every CPU a hundred times a second, in the background.
  *
@@ -55,6 +56,16 @@ int canary (uint64_t mib, uint64_t seed, const char *status_file);
  * QEMU before 9.0 walks all of them for each page of RAM when a migration begins (see
  * tests/bed/qemu-odd-size), which takes longer than the migration; KVM knows nothing alike. */
 int flush_tlb (void);
+
+/* Wakes each millisecond, and keeps in @status_file the longest that it was away, in the
+ * background: "GAP-US AT-US", both in microseconds, AT-US being when that gap ended since the
+ * probe began.
+ *
+ * By CLOCK_MONOTONIC, which stands still while QEMU has the guest stopped: a gap is what the guest
+ * itself did to the process (memory being allocated, a processor taken away), or the emulator; the
+ * switch-over's downtime, which no clock of the guest shows, comes on top and is libvirt's to tell.
+ */
+int stall (const char *status_file);
 
 /* Serves shell commands on the virtio-serial port called @port_name, for ever.
  *

@@ -47,6 +47,23 @@ def test_stopped_canary_is_noticed(guest):
         guest.canary_check(timeout=3)
 
 
+def test_probe_sees_a_stall_and_no_pause(bed, guest):
+    """Time by the guest's clock does not pass while QEMU has stopped the guest, as at a switch-over."""
+    guest.stall_start()
+    bed.src.virsh("suspend", guest.name)
+    time.sleep(3)
+    bed.src.virsh("resume", guest.name)
+    assert guest.worst_stall()[0] < 2500
+
+    bed.src.kill(guest.qemu_pid, signal.SIGSTOP)
+    time.sleep(3)
+    bed.src.kill(guest.qemu_pid, signal.SIGCONT)
+    assert guest.worst_stall()[0] > 2900
+
+    guest.stall_start()
+    assert guest.worst_stall()[0] < 2500
+
+
 def test_commands_report_status_and_output(guest):
     assert guest.shell_status("echo out; echo err >&2; exit 7") == (7, "out\nerr\n")
     with pytest.raises(GuestError, match="exit status 1"):
