@@ -30,6 +30,7 @@ RATE_MBPS = 300
 @pytest.fixture(scope="module")
 def vm(debs, tmp_path_factory):
     with Machine(agent=debs.unpack_guest(str(tmp_path_factory.mktemp("agent")))) as running:
+        running.run_qemu_as_debian_does()
         yield running
 
 
