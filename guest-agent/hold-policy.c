@@ -93,6 +93,28 @@ bal_hold_policy_step (const BalZones *zones,
   return step;
 }
 
+gboolean
+bal_hold_policy_wants_huge (BalHoldFragments *self,
+                            const BalHoldStep *step,
+                            guint64 free_bytes,
+                            guint64 huge_blocks)
+{
+  guint64 huge_bytes = huge_blocks * BAL_HUGE_PAGE_BYTES;
+  guint64 fragment_bytes = free_bytes - MIN (free_bytes, huge_bytes);
+
+  if (self->expected_bytes != 0 && fragment_bytes > self->expected_bytes)
+    self->stay = TRUE;
+  self->expected_bytes = 0;
+  /* With too few free huge pages they would start compaction. */
+  if (huge_bytes <= step->bytes || step->bytes < BAL_HUGE_PAGE_BYTES)
+    return FALSE;
+  if (self->stay || fragment_bytes < step->bytes)
+    return TRUE;
+  /* Others free memory meanwhile, so half a chunk is enough. */
+  self->expected_bytes = fragment_bytes - step->bytes / 2;
+  return FALSE;
+}
+
 const char *
 bal_hold_policy_refusal (gint64 overcommit_mode,
                          gint64 panic_on_oom,

@@ -38,6 +38,27 @@ BalHoldStep bal_hold_policy_step (const BalZones *zones,
                                   guint64 wanted_bytes,
                                   guint64 chunk_bytes);
 
+/* What is known of the fragments of one node's free memory; zeroed at first. */
+typedef struct
+{
+  guint64
+    expected_bytes; /* no more are left if the last chunk was made of them; 0: it was not to be */
+  gboolean stay;
+} BalHoldFragments;
+
+/* Whether the chunk @step, on a node with @free_bytes of which @huge_blocks are free blocks of a
+ * huge page, is to be taken in huge pages.
+ *
+ * What a guest has written and freed again may lie about in fragments smaller than those, and then
+ * the huge blocks are rather what it never touched: to hold those would cost the host memory
+ * instead of saving it. So fragments go first, as the kernel hands out the smallest block that
+ * will do. Not those of other kinds of pages (migrate types, mm/page_alloc.c): @self remembers when
+ * a chunk was not made of them. */
+gboolean bal_hold_policy_wants_huge (BalHoldFragments *self,
+                                     const BalHoldStep *step,
+                                     guint64 free_bytes,
+                                     guint64 huge_blocks);
+
 /* Why a guest with these settings must not hold memory, as a sentence, or NULL.
  * overcommit_memory=2 counts held memory against what programs may map: malloc() would fail with
  * memory free. With panic_on_oom or oom_kill_allocating_task running out of memory does not kill

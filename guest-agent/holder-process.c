@@ -35,6 +35,7 @@ typedef struct
   BalHolderReport report;
   guint64 region_bytes; /* reserved at report.base */
   BalZones zones;       /* as last read */
+  BalHoldFragments fragments[NODES_MAX];
 } Holder;
 
 /* Reserves addresses, no memory, so that all that is held lies in one run that the agent can look
@@ -68,16 +69,17 @@ bind_to_node (void *address, guint64 bytes, guint node)
   return syscall (SYS_mbind, address, bytes, MPOL_BIND, mask, NODES_MAX + 1, 0) == 0;
 }
 
-/* With too few free huge pages MADV_HUGEPAGE would start compaction, and the system-wide default
- * may do so too: then small pages are what is wanted. */
+/* The system-wide default is nothing to go by: it may start compaction. */
 static int
-page_size_advice (const Holder *self, const BalHoldStep *step)
+page_size_advice (Holder *self, const BalHoldStep *step)
 {
-  guint64 needed = step->bytes / BAL_HUGE_PAGE_BYTES;
+  guint64 free_bytes = bal_zones_node_free_pages (&self->zones, step->node) * self->page_bytes;
+  guint64 huge_blocks = bal_buddy_blocks (self->root, step->node, HUGE_PAGE_ORDER);
 
-  if (needed > 0 && bal_buddy_blocks (self->root, step->node, HUGE_PAGE_ORDER) > needed)
-    return MADV_HUGEPAGE;
-  return MADV_NOHUGEPAGE;
+  return bal_hold_policy_wants_huge (&self->fragments[MIN (step->node, NODES_MAX - 1)], step,
+                                     free_bytes, huge_blocks)
+           ? MADV_HUGEPAGE
+           : MADV_NOHUGEPAGE;
 }
 
 static gboolean
@@ -99,7 +101,7 @@ populate (const Holder *self, char *address, guint64 bytes)
 
 /* Locked before it is populated, so that no page of it can go to swap in between. */
 static gboolean
-take_chunk (const Holder *self, char *address, const BalHoldStep *step)
+take_chunk (Holder *self, char *address, const BalHoldStep *step)
 {
   if (mmap (address, step->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
             -1, 0)

@@ -106,6 +106,17 @@ bal_zones_free_pages (const BalZones *self)
 }
 
 guint64
+bal_zones_node_free_pages (const BalZones *self, guint node)
+{
+  guint64 pages = 0;
+
+  for (guint i = 0; i < self->count; i++)
+    if (self->zones[i].node == node)
+      pages += self->zones[i].free_pages;
+  return pages;
+}
+
+guint64
 bal_zones_managed_pages (const BalZones *self)
 {
   guint64 pages = 0;

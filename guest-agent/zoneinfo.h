@@ -36,6 +36,7 @@ typedef struct
 gboolean bal_zones_read (const char *root, BalZones *out, GError **error);
 
 guint64 bal_zones_free_pages (const BalZones *self);
+guint64 bal_zones_node_free_pages (const BalZones *self, guint node);
 guint64 bal_zones_managed_pages (const BalZones *self);
 
 /* TRUE when zones of more than one node have pages. */

@@ -100,6 +100,44 @@ test_policy_two_nodes (void)
   g_assert_cmpuint (held, >, 1000 * MIB);
 }
 
+/* Fragments go first, as long as chunks are made of them. */
+static void
+test_policy_fragments (void)
+{
+  const BalHoldStep step = {.bytes = CHUNK};
+  const BalHoldStep small = {.bytes = MIB};
+  BalHoldFragments known = {0};
+  guint64 huge_blocks = 512;
+  guint64 fragment_bytes = 5 * CHUNK;
+  guint n_small = 0;
+
+  for (; fragment_bytes >= CHUNK; fragment_bytes -= CHUNK, n_small++)
+    g_assert_false (bal_hold_policy_wants_huge (&known, &step,
+                                                fragment_bytes + huge_blocks * 2 * MIB,
+                                                huge_blocks));
+  g_assert_cmpuint (n_small, ==, 5);
+  g_assert_true (
+    bal_hold_policy_wants_huge (&known, &step, fragment_bytes + 1024 * MIB, huge_blocks));
+
+  /* Another program frees as much as half of what a chunk took. */
+  known = (BalHoldFragments){0};
+  g_assert_false (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK, 512));
+  g_assert_false (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
+
+  /* Those that stay are left alone from then on, whatever else comes and goes. */
+  g_assert_true (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
+  g_assert_true (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 2 * CHUNK, 512));
+
+  /* Never what would have to be made, nor for less than one. */
+  known = (BalHoldFragments){0};
+  g_assert_false (bal_hold_policy_wants_huge (&known, &step, CHUNK, CHUNK / (2 * MIB)));
+  g_assert_false (bal_hold_policy_wants_huge (&known, &small, 1024 * MIB, 512));
+  /* More huge blocks than free memory: they were counted later. */
+  g_assert_true (bal_hold_policy_wants_huge (&known, &step, CHUNK, 512));
+}
+
 static void
 test_policy_refusals (void)
 {
@@ -189,6 +227,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hold-policy/step-sizes", test_policy_step_sizes);
   g_test_add_func ("/hold-policy/step-stops-at-headroom", test_policy_step_stops_at_headroom);
   g_test_add_func ("/hold-policy/two-nodes", test_policy_two_nodes);
+  g_test_add_func ("/hold-policy/fragments", test_policy_fragments);
   g_test_add_func ("/hold-policy/refusals", test_policy_refusals);
   TEST_ROOT_ADD ("/zoneinfo/parses", test_zoneinfo_parses);
   TEST_ROOT_ADD ("/zoneinfo/many-zones", test_zoneinfo_of_many_zones);
