@@ -195,3 +195,14 @@ def test_every_directive_of_the_units_has_its_reason_and_the_reverse():
     in_units = directives_in_units()
     assert len(in_units) > 20
     assert directives_in_table() == in_units
+
+
+# --- SECURITY.md ---
+
+def test_security_names_tests_that_are_there():
+    named = re.findall(r"\b([CI]) (test_\w+)(?: `(\w+)`)?", read("SECURITY.md"))
+    folders = {"C": "component", "I": "integration"}
+    assert len(named) > 8
+    for layer, module, test in named:
+        text = read(os.path.join("tests", folders[layer], f"{module}.py"))
+        assert re.search(rf"^def test_\w*{test}", text, re.M), (module, test)

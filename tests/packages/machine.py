@@ -29,7 +29,8 @@ class Machine(HostVm):
     """
 
     def __init__(self, agent):
-        super().__init__(pfs=1, agent=agent)
+        # With two emulated processors the VM's kernel has hung when an inner domain's memory was being logged for a migration.
+        super().__init__(pfs=1, agent=agent, vcpus=1)
         self._second = None
 
     def run_qemu_as_debian_does(self):
