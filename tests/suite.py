@@ -167,6 +167,10 @@ def run_modular(totals, options):
                ["--modular", *options.pytest], build("test"))
 
 
+def run_soak(totals, options):
+    run_pytest("soak", os.path.join("integration", "soak.py"), totals, ["-s", *options.pytest], build("test"))
+
+
 def run_vf(totals, options):
     install("vf")
     run_pytest("vf", "vf", totals, [*long_option(options), *options.pytest], build("test"))
@@ -199,6 +203,7 @@ LAYERS = {
     "packages": (run_packages, True),
     "backports": (run_backports, False),
     "modular": (run_modular, False),
+    "soak": (run_soak, False),
 }
 
 
@@ -208,7 +213,8 @@ def parse(arguments):
                         help=f"one of {', '.join(LAYERS)}; default all but {', '.join(n for n, (_, d) in LAYERS.items() if not d)}. "
                              "sanitize and valgrind run the component tests with checkers, analyse looks at the "
                              "sources, backports runs the integration tests with libvirt and QEMU of "
-                             "bookworm-backports, modular ballastd's with virtqemud instead of libvirtd. vf tests "
+                             "bookworm-backports, modular ballastd's with virtqemud instead of libvirtd, soak "
+                             "a hundred migrations with random faults. vf tests "
                              "virtual functions in an emulated host with SR-IOV, packages the deb and rpm packages")
     parser.add_argument("--full", action="store_true", help="run every layer, and the rest of each matrix of cases")
     parser.add_argument("--pytest", action="append", default=[], metavar="OPTION",

@@ -80,6 +80,9 @@ class PlainMigration:
         # nsenter stops with its child, and has it go on as well.
         os.kill(self._process.pid, signal.SIGCONT)
 
+    def is_under_way(self):
+        return self._process.poll() is None
+
     def finish(self):
         out, _ = self._process.communicate(timeout=90)
         return self._process.returncode, out.strip()

@@ -26,6 +26,8 @@ def pytest_addoption(parser):
     parser.addoption("--bed-root", default="/",
                      help="folder of a Debian whose libvirt and QEMU the hosts run (default: this machine's)")
     parser.addoption("--modular", action="store_true", help="the hosts run virtqemud instead of libvirtd")
+    parser.addoption("--soak-migrations", type=int, default=100, help="how many migrations soak.py makes (default 100)")
+    parser.addoption("--soak-seed", type=int, default=None, help="the faults of an earlier run of soak.py once more")
     long_tests.add_option(parser)
 
 

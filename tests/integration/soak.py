@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Many plain migrations of one guest under ballastd, back and forth, each with a fault at a moment of it, both by
+chance from a seed. What the design promises is checked after each: the guest is whole, on one host alone, has all its
+memory, nobody remembers a release, and libvirt answers.
+
+Not part of any layer but its own: `tests/run soak`; the seed of an earlier run does the same faults again.
+"""
+
+import random
+import time
+
+import pytest
+
+from bed.daemon import Daemon
+from bed.host import CommandError, wait_until
+
+from automatic import PlainMigration, check_settled, job_phase, wait_marked, window_is_open
+from failures import FREED_MIB, go_faster
+from support import MIB, held_bytes
+
+# Libvirt is asked on each host after each migration, and has to answer within this.
+LIBVIRT_S = 10
+
+
+class Soak:
+    """The guest, a ballastd on each host, and what may go wrong with them."""
+
+    def __init__(self, bed, guest, seed):
+        self.bed = bed
+        self.guest = guest
+        self.chance = random.Random(seed)
+        self.daemons = {host: Daemon(host) for host in bed.hosts}
+
+    def close(self):
+        for host, daemon in self.daemons.items():
+            print(f"ballastd on {host.name}:\n{daemon.log()}")
+            daemon.stop()
+
+    @property
+    def source(self):
+        return self.guest.host
+
+    @property
+    def destination(self):
+        return self.bed.other(self.source)
+
+    # Moments
+
+    def window(self):
+        """The destination's hook waits for the source."""
+        wait_until(lambda: window_is_open(self.destination) or self._memory_flows(), 20, "the window opens, or is over")
+
+    def hold(self):
+        """The guest misses some of its memory, or it is too late for that."""
+        wait_until(lambda: held_bytes(self.guest) > 16 * MIB or self._memory_flows(), 30, "the guest holds memory")
+
+    def memory(self):
+        wait_until(self._memory_flows, 30, "memory flows")
+
+    def later(self):
+        self.memory()
+        time.sleep(self.chance.uniform(0, 2))
+
+    def _memory_flows(self):
+        return job_phase(self.source, self.guest.name) == ("migration out", "perform3")
+
+    # Faults
+
+    def nothing(self):
+        pass
+
+    def cancel(self):
+        self.source.virsh("domjobabort", self.guest.name, check=False)
+
+    def agent_dies(self):
+        self.guest.shell("killall -9 ballast-agent || true")
+
+    def holder_dies(self):
+        self.guest.shell("kill -9 $(pidof ballast-holder) || true")
+
+    def guest_needs_memory(self):
+        left_mib = self.guest.meminfo()["MemAvailable"] // MIB
+        self.guest.verify_fill(left_mib + 100)
+
+    def guest_reboots(self):
+        self.guest.reboot(lambda: self.guest.qmp('{"execute": "system_reset"}'))
+        self.guest.canary_start(8)
+
+    def source_daemon_dies(self):
+        self._replace_daemon(self.source)
+
+    def destination_daemon_dies(self):
+        self._replace_daemon(self.destination)
+
+    def _replace_daemon(self, host):
+        self.daemons[host].sigkill()
+        self.daemons[host] = Daemon(host)
+
+    def source_libvirtd_restarts(self):
+        self._restart_libvirtd(self.source)
+
+    def destination_libvirtd_restarts(self):
+        self._restart_libvirtd(self.destination)
+
+    @staticmethod
+    def _restart_libvirtd(host):
+        host.kill_libvirtd()
+        host.start_libvirtd()
+
+    def destination_qemu_dies(self):
+        pid = self.destination.pid_of(f"/run/libvirt/qemu/{self.guest.name}.pid")
+        if pid is not None:
+            self.destination.kill(pid)
+
+    def link_fails_for_a_while(self):
+        self.bed.set_link(False)
+        time.sleep(self.chance.uniform(0.2, 2))
+        self.bed.set_link(True)
+
+    # A migration
+
+    def migrate(self, number):
+        """One, and what is left of it; a line about it."""
+        moment = self.chance.choice(MOMENTS)
+        fault = self.chance.choice(FAULTS)
+        self.guest.fill(FREED_MIB)
+        wait_marked(self.guest)
+        source = self.source
+        with PlainMigration(self.guest) as running:
+            moment(self)
+            print(f"{number}: {source.name}: {fault.__name__} at {moment.__name__}", end="", flush=True)
+            fault(self)
+            if running.is_under_way():
+                self._let_it_end()
+            status = running.finish()[0]
+        now = self._where()
+        print(f": {'came' if status == 0 else 'stayed'}, runs on {now.name}", flush=True)
+        assert fault is not Soak.nothing or (status == 0 and now is not source)
+        return now
+
+    def _let_it_end(self):
+        """Faster; the migration may be over by then, or at a point where it takes no orders."""
+        try:
+            go_faster(self.guest)
+        except CommandError:
+            pass
+
+    def _where(self):
+        """The only host where the guest runs."""
+        wait_until(lambda: sum(self._runs_on(host) for host in self.bed.hosts) == 1, 60, "the guest runs on one host")
+        return next(host for host in self.bed.hosts if self._runs_on(host))
+
+    def _runs_on(self, host):
+        return host.virsh("domstate", self.guest.name, check=False).stdout.strip() == "running"
+
+    def check(self, before, host):
+        check_settled(self.guest, before, host)
+        for one in self.bed.hosts:
+            one.run(["timeout", str(LIBVIRT_S), "virsh", "-c", "qemu:///system", "list", "--all"])
+
+
+MOMENTS = (Soak.window, Soak.hold, Soak.memory, Soak.later)
+FAULTS = (Soak.nothing, Soak.cancel, Soak.agent_dies, Soak.holder_dies, Soak.guest_needs_memory, Soak.guest_reboots,
+          Soak.source_daemon_dies, Soak.destination_daemon_dies, Soak.source_libvirtd_restarts,
+          Soak.destination_libvirtd_restarts, Soak.destination_qemu_dies, Soak.link_fails_for_a_while)
+
+
+@pytest.fixture
+def seed(request):
+    given = request.config.getoption("--soak-seed")
+    chosen = random.randrange(1 << 32) if given is None else given
+    print(f"\nsoak: seed {chosen}")
+    return chosen
+
+
+def test_soak(bed, dirty, hooks, seed, request):
+    guest, before = dirty("hold")
+    soak = Soak(bed, guest, seed)
+    try:
+        for number in range(request.config.getoption("--soak-migrations")):
+            soak.check(before, soak.migrate(number))
+    finally:
+        soak.close()
