@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* So many calls there are at least, without any failing: if none of them came here, nothing would be
- * tested. */
+/* So many calls there are at least, without any failing: if none of them came here, nothing would
+ * be tested. */
 #define SAVE_CALLS 6u
 #define REMOVE_CALLS 3u
 #define PUT_CALLS 2u
