@@ -79,13 +79,14 @@ class Benchmark:
             # One cell that cannot be measured must not cost the others; why is in the file.
             harmed = isinstance(error, AssertionError)
             void = ("the guest is harmed: " if harmed else "") + (" ".join(f"{error}".split())[:500] or type(error).__name__)
-            bed.reset()
         seconds = time.monotonic() - began
         self._took.append((cell, seconds))
         self._record.add(self._run, cell, seconds, self._commit, measured, void, harmed)
         say(f"{seconds:.0f} s: " + (f"void: {void}" if void else
             f"{measured['wire_bytes'] / 1e6:.0f} MB, {measured['total_s']:.1f} s, "
             f"worst stall {measured['stall_ms']:.0f} ms" + "".join(f"; {text}" for text in measured["warnings"])))
+        if void:
+            bed.reset()
 
 
 def commits(run, cells):
