@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bed import Bed, CommandError, GuestError  # noqa: E402
 from bed.kvm import domain_type  # noqa: E402
 from bench import figures, goals, matrix, picture, record, ways  # noqa: E402
-from bench.cell import Setup, measure  # noqa: E402
+from bench.cell import Harmed, Setup, measure  # noqa: E402
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -70,18 +70,19 @@ class Benchmark:
     def _measure_one(self, bed, cell, number):
         began = time.monotonic()
         measured = void = None
-        harmed = False
+        is_harmed = False
         try:
             result = measure(bed, matrix.WAYS[cell.way], f"bench{number}",
                              Setup(self._run["memory-mib"], cell.workload, matrix.SPEEDS[cell.speed]))
             measured = dataclasses.asdict(result)
-        except (ways.Void, AssertionError, GuestError, CommandError, TimeoutError, subprocess.TimeoutExpired) as error:
+        except (Harmed, ways.Void, AssertionError, GuestError, CommandError, TimeoutError,
+                subprocess.TimeoutExpired) as error:
             # One cell that cannot be measured must not cost the others; why is in the file.
-            harmed = isinstance(error, AssertionError)
-            void = ("the guest is harmed: " if harmed else "") + (" ".join(f"{error}".split())[:500] or type(error).__name__)
+            is_harmed = isinstance(error, Harmed)
+            void = " ".join(f"{error}".split())[:500] or type(error).__name__
         seconds = time.monotonic() - began
         self._took.append((cell, seconds))
-        self._record.add(self._run, cell, seconds, self._commit, measured, void, harmed)
+        self._record.add(self._run, cell, seconds, self._commit, measured, void, is_harmed)
         say(f"{seconds:.0f} s: " + (f"void: {void}" if void else
             f"{measured['wire_bytes'] / 1e6:.0f} MB, {measured['total_s']:.1f} s, "
             f"worst stall {measured['stall_ms']:.0f} ms" + "".join(f"; {text}" for text in measured["warnings"])))
