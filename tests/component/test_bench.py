@@ -2,6 +2,8 @@
 """The pure parts of tests/bench/compare and scale.py: which cells there are, what they come to, goals, growth, the picture,
 the file."""
 
+import glob
+import importlib
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -13,6 +15,12 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bench import figures, goals, growth, matrix, picture, record  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize("path", sorted(glob.glob(os.path.join(os.path.dirname(figures.__file__), "*.py"))), ids=os.path.basename)
+def test_each_part_finds_the_others(path):
+    """Most of them nothing else runs."""
+    importlib.import_module("bench." + os.path.splitext(os.path.basename(path))[0])
 
 
 def entry(way, workload="dirty-free", turn=1, void=None, run="r", speed="1gbit", harmed=False, **values):
