@@ -4,8 +4,8 @@
  * answers a client's calls only a few at once, and one that meets a job waits half a minute.
  *
  * Main context only. Ownership: the creator frees it; nothing is told then any more, whatever is
- * still under way. Failure: is logged; whoever sees later that the tag is
- * missing adds the domain again.
+ * still under way. Failure: is logged; whoever sees later that the tag is missing adds the domain
+ * again.
  */
 #pragma once
 

@@ -271,6 +271,15 @@ find_hold (const BalDaemonRelease *self)
   return NULL;
 }
 
+/* 0: nobody says. */
+static guint64
+ask_lease_ms (BalAgentClient *agent)
+{
+  g_auto (BalGuestInfo) info = {0};
+
+  return agent && bal_agent_client_info (agent, LEASE_TIMEOUT_MS, &info, NULL) ? info.lease_ms : 0;
+}
+
 /* Whoever released this died in the middle of the migration. What is held may grow less than was
  * planned, but need not be lost; where the hold is over already one can as well begin anew. */
 static gboolean
@@ -289,18 +298,17 @@ adopt_and_keep (const BalDaemonRelease *self, BalJournalEntry *entry, GError **e
   bal_daemon_log (G_LOG_LEVEL_INFO, self->uuid, "goes on with what somebody else released");
   note_nothing (self, BAL_RELEASER_ANOTHER, NULL);
   self->result->released_bytes = bal_journal_entry_released_bytes (entry);
-  keep (self, entry, agent, 0);
+  keep (self, entry, agent, ask_lease_ms (agent));
   return TRUE;
 }
 
 static guint64
-ask_lease_ms (const BalDaemonRelease *self)
+ask_lease_ms_apart (const BalDaemonRelease *self)
 {
   g_autoptr (BalAgentClient) agent =
     bal_domain_agent_open (self->domain, TRUE, LEASE_TIMEOUT_MS, NULL);
-  g_auto (BalGuestInfo) info = {0};
 
-  return agent && bal_agent_client_info (agent, LEASE_TIMEOUT_MS, &info, NULL) ? info.lease_ms : 0;
+  return ask_lease_ms (agent);
 }
 
 /* What `ballast release` had the agent hold for this migration would come back in the middle of
@@ -311,7 +319,7 @@ keep_for_others (const BalDaemonRelease *self, const BalJournalEntry *entry)
   self->result->released_bytes = bal_journal_entry_released_bytes (entry);
   self->released (self->user_data);
   if (entry->hold_token)
-    keep_lease (self, NULL, entry->hold_token, ask_lease_ms (self));
+    keep_lease (self, NULL, entry->hold_token, ask_lease_ms_apart (self));
   keep_sizes (self);
 }
 

@@ -9,8 +9,8 @@
 struct _BalTask
 {
   gint ref_count; /* the creator's, the thread's, and one for each event on its way */
-  BalTaskHost host;
-  BalConfig *config; /* the host's, this task's own */
+  virConnectPtr connection;
+  BalConfig *config; /* a share */
   char *root;
   char *uuid;
   gboolean has_just_arrived;
@@ -35,7 +35,7 @@ task_unref (BalTask *self)
 {
   if (!g_atomic_int_dec_and_test (&self->ref_count))
     return;
-  g_clear_pointer (&self->host.connection, virConnectClose);
+  g_clear_pointer (&self->connection, virConnectClose);
   g_clear_pointer (&self->config, bal_config_free);
   g_clear_pointer (&self->cancel, bal_cancel_free);
   g_clear_pointer (&self->report, bal_report_free);
@@ -100,8 +100,8 @@ start (const BalTaskHost *host,
   self->ref_count = 2;
   self->root = g_strdup (host->root);
   self->uuid = g_strdup (uuid);
-  self->host = *host;
-  virConnectRef (self->host.connection);
+  self->connection = host->connection;
+  virConnectRef (self->connection);
   self->config = bal_config_share (host->config);
   self->report = bal_report_new_silent (warn, self);
   self->cancel = bal_cancel_new_without_signals (&error);
@@ -131,11 +131,11 @@ static gpointer
 run_release (gpointer data)
 {
   BalTask *self = data;
-  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (self->host.connection, self->uuid);
+  g_autoptr (virDomain) domain = virDomainLookupByUUIDString (self->connection, self->uuid);
   g_autoptr (GError) error = NULL;
   gboolean is_leaving = FALSE;
   BalDaemonRelease order = {.job = &self->job,
-                            .connection = self->host.connection,
+                            .connection = self->connection,
                             .domain = domain,
                             .uuid = self->uuid,
                             .result = &self->result,
@@ -155,7 +155,7 @@ run_restore (gpointer data)
   BalTask *self = data;
   g_autoptr (GError) error = NULL;
   BalDaemonRestore order = {.job = &self->job,
-                            .connection = self->host.connection,
+                            .connection = self->connection,
                             .uuid = self->uuid,
                             .has_just_arrived = self->has_just_arrived};
   gboolean restored = bal_daemon_restore_run (&order, &error);

@@ -38,7 +38,7 @@ forget_entry (BalMigration *self)
 
 /* Opens the connection anew when it broke: libvirtd may be restarting, and Ctrl-C on a terminal
  * also ends the ssh that carries a connection. One that takes the connection and says nothing is
- * not waited for any longer. */
+ * waited for ATTEMPT_MS. */
 static gboolean
 revive (virConnectPtr *connection, const char *uri)
 {

@@ -131,12 +131,22 @@ VALGRIND = ("(agent or daemon_server or vf_server or vf_daemon or retire) and no
             "and not hold_storm_leaves_nothing and not not_root")
 
 
+def narrowed(expression, options):
+    """pytest's options with `expression` beside what they select by -k, of which it heeds the last one only."""
+    options = list(options)
+    if "-k" not in options[:-1]:
+        return [*options, "-k", expression]
+    at = len(options) - 1 - options[::-1].index("-k", 1)
+    options[at + 1] = f"({expression}) and ({options[at + 1]})"
+    return options
+
+
 def run_valgrind(totals, options):
     install("valgrind")
     folder = build("test")
     reports = Reports(folder, "valgrind")
     preloaded = os.path.join(folder, "tests", "component", "libvalgrind-calls.so")
-    run_pytest("valgrind", "component", totals, ["-k", VALGRIND, *options.pytest],
+    run_pytest("valgrind", "component", totals, narrowed(VALGRIND, options.pytest),
                valgrind.wrap(folder, reports.folder),
                {"G_SLICE": "always-malloc", "LD_PRELOAD": preloaded})
     reports.account(totals)

@@ -16,6 +16,9 @@ def wrap(folder, reports):
     """Makes it beside the build `folder` and returns it; what memcheck finds goes to the folder `reports`, a file for
     each process, empty when it found nothing."""
     wrapped = f"{folder}-valgrind"
+    for name in WRAPPED:
+        if not os.access(os.path.join(folder, name), os.X_OK):
+            raise FileNotFoundError(f"{folder} has no {name} that could run under Valgrind")
     for directory, _, names in os.walk(folder):
         below = os.path.relpath(directory, folder)
         os.makedirs(os.path.join(wrapped, below), exist_ok=True)

@@ -8,6 +8,7 @@ counted on the wire between the two hosts, not by the programs that are measured
 import contextlib
 import dataclasses
 
+from bed import GuestError
 from integration.support import Memory
 
 from bench import ways, workloads
@@ -15,6 +16,10 @@ from bench.matrix import SPEEDS, WORKLOADS, Speed
 from bench.watch import GuestWatch, QemuWatch
 
 MIB = 1 << 20
+
+
+class Harmed(Exception):
+    """The guest is not what it was before; one sentence."""
 
 
 @dataclasses.dataclass
@@ -58,16 +63,19 @@ class Result:
 
 
 def check_unharmed(guest, before, verify_mib):
-    """The canaries live, all memory is there, and it holds what is written to it."""
-    guest.canary_check()
-    guest.verify_fill(verify_mib)
+    """The canaries live, all memory is there, and it holds what is written to it. Raises Harmed."""
+    try:
+        guest.canary_check()
+        guest.verify_fill(verify_mib)
+    except (AssertionError, GuestError, TimeoutError) as error:
+        raise Harmed(f"the guest is harmed: {error}") from error
     after = Memory.of(guest)
     if abs(after.total - before.total) > before.total * 0.01:
-        raise AssertionError(f"the guest had {before.total} bytes of memory and has {after.total}")
+        raise Harmed(f"the guest is harmed: it had {before.total} bytes of memory and has {after.total}")
     if after.available < before.available * 0.99:
-        raise AssertionError(f"{before.available} bytes were available in the guest, {after.available} are")
+        raise Harmed(f"the guest is harmed: {before.available} bytes were available in it, {after.available} are")
     if after.sizes != before.sizes:
-        raise AssertionError(f"the domain's sizes were {before.sizes} and are {after.sizes}")
+        raise Harmed(f"the guest is harmed: its domain's sizes were {before.sizes} and are {after.sizes}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +102,7 @@ class Setup:
 def measure(bed, way, name, setup):
     """Boots a guest, brings it into the workload's state, migrates it and checks it. Returns the Result.
 
-    Raises ways.Void when the way was not really taken, AssertionError when the guest is harmed.
+    Raises ways.Void when the way was not really taken, Harmed when the guest is.
     """
     disk_mib = workloads.disk_mib(setup.workload, setup.memory_mib)
     guest = bed.guest(ways.spec_for(way, setup.memory_mib, name, disk_mib))

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bed import Bed, CommandError, GuestError  # noqa: E402
 from bed.kvm import domain_type  # noqa: E402
 from bench import figures, goals, matrix, picture, record, ways  # noqa: E402
-from bench.cell import Setup, measure  # noqa: E402
+from bench.cell import Harmed, Setup, measure  # noqa: E402
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -45,17 +45,18 @@ def say(text):
 
 
 class Benchmark:
-    """Measures cells of one run."""
+    """Measures cells of one run, of the tree as it is now."""
 
     def __init__(self, record_, run):
+        self._commit = commit()
         self._record = record_
         self._run = run
         self._took = [(record.name_of(entry), entry["seconds"]) for entry in record_.cells_of(run)]
 
     def missing(self, cells):
-        """Those that the run has not measured yet."""
-        measured = {record.name_of(entry) for entry in self._record.cells_of(self._run) if "figures" in entry}
-        return [cell for cell in cells if cell not in measured]
+        """Those that the run has not settled yet."""
+        settled = {record.name_of(entry) for entry in self._record.cells_of(self._run) if record.is_settled(entry)}
+        return [cell for cell in cells if cell not in settled]
 
     def measure(self, cells):
         if not cells:
@@ -69,35 +70,44 @@ class Benchmark:
     def _measure_one(self, bed, cell, number):
         began = time.monotonic()
         measured = void = None
+        is_harmed = False
         try:
             result = measure(bed, matrix.WAYS[cell.way], f"bench{number}",
                              Setup(self._run["memory-mib"], cell.workload, matrix.SPEEDS[cell.speed]))
             measured = dataclasses.asdict(result)
-        except (ways.Void, AssertionError, GuestError, CommandError, TimeoutError, subprocess.TimeoutExpired) as error:
+        except (Harmed, ways.Void, AssertionError, GuestError, CommandError, TimeoutError,
+                subprocess.TimeoutExpired) as error:
             # One cell that cannot be measured must not cost the others; why is in the file.
-            harmed = "the guest is harmed: " if isinstance(error, AssertionError) else ""
-            void = harmed + (" ".join(f"{error}".split())[:500] or type(error).__name__)
-            bed.reset()
+            is_harmed = isinstance(error, Harmed)
+            void = " ".join(f"{error}".split())[:500] or type(error).__name__
         seconds = time.monotonic() - began
         self._took.append((cell, seconds))
-        self._record.add(self._run, cell, seconds, measured, void)
+        self._record.add(self._run, cell, seconds, self._commit, measured, void, is_harmed)
         say(f"{seconds:.0f} s: " + (f"void: {void}" if void else
             f"{measured['wire_bytes'] / 1e6:.0f} MB, {measured['total_s']:.1f} s, "
             f"worst stall {measured['stall_ms']:.0f} ms" + "".join(f"; {text}" for text in measured["warnings"])))
+        if void:
+            bed.reset()
 
 
-def notes(run, summaries):
+def commits(run, cells):
+    """Those that a run was measured of: it may have been gone on with."""
+    return ", ".join(sorted({cell.get("commit", run["commit"]) for cell in cells} or {run["commit"]}))
+
+
+def notes(run, summaries, cells):
     about = run["machine"]
     turns = max((summary.count for summary in summaries.values()), default=0)
-    return [f"Guest of {run['memory-mib']} MiB; medians of {turns} at most, whiskers from lowest to highest. Total: until the "
-            "guest has all of its memory again.",
+    return [f"Guest of {run['memory-mib']} MiB; medians of {turns} at most, whiskers from lowest to highest. Total: until "
+            "the guest has all of its memory again.",
             f"{about['processors']} processors, {about['accelerator']}, {about['qemu']}, libvirt {about['libvirt']}.",
-            f"Made by tests/bench/compare, run {run['id']}, of commit {run['commit']}."]
+            f"Made by tests/bench/compare, run {run['id']}, of commit {commits(run, cells)}."]
 
 
 def show(record_, run, options):
     """Prints tables and goals, and writes the picture; whether no cell is void."""
-    summaries = figures.summarize(record_.cells_of(run))
+    cells = record_.cells_of(run)
+    summaries = figures.summarize(cells)
     groups = figures.groups(summaries, options.workloads, options.speeds, options.ways)
     for group in groups:
         print("\n" + "\n".join(figures.table(group)))
@@ -106,7 +116,7 @@ def show(record_, run, options):
         print(f"  {verdict}")
     path = os.path.splitext(options.json)[0] + ".svg"
     with open(path, "w", encoding="utf-8") as stream:
-        stream.write(picture.draw("Live migration, side by side", notes(run, summaries), groups))
+        stream.write(picture.draw("Live migration, side by side", notes(run, summaries, cells), groups))
     print(f"\nmeasured: {options.json}, run {run['id']}; picture: {path}")
     return not any(summary.void for summary in summaries.values())
 
@@ -150,16 +160,18 @@ def main():
         run = choose_run(record_, options)
     except record.RecordError as error:
         sys.exit(f"compare: {error}")
+    is_ended = False
     try:
         if not options.show:
             benchmark = Benchmark(record_, run)
             cells = matrix.cells(options.ways, options.workloads, options.speeds, options.turns)
             benchmark.measure(benchmark.missing(cells))
     except KeyboardInterrupt:
+        is_ended = True
         say("ended early; --resume goes on with this run")
     finally:
         is_whole = show(record_, run, options)
-    return 0 if is_whole else 1
+    return 0 if is_whole and not is_ended else 1
 
 
 if __name__ == "__main__":

@@ -70,10 +70,13 @@ class Summary:
 
 
 def summarize(entries):
-    """{(workload, speed, way): Summary} of the entries of a record; of the same turn the last one counts."""
+    """{(workload, speed, way): Summary} of the entries of a record; of the same turn the last one counts, or one that
+    harmed the guest: that it went well another time does not undo it."""
     latest = {}
     for entry in entries:
-        latest[entry["workload"], entry["speed"], entry["way"], entry["turn"]] = entry
+        key = entry["workload"], entry["speed"], entry["way"], entry["turn"]
+        if not latest.get(key, {}).get("harmed"):
+            latest[key] = entry
     groups = {}
     for (*key, _turn), entry in latest.items():
         groups.setdefault(tuple(key), []).append(entry)

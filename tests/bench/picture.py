@@ -10,7 +10,7 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 # What fits beside each other; the others are in the table.
 SHOWN = ("wire_bytes", "total_s", "downtime_ms", "stall_ms", "guest_cpu_s", "source_rss_peak")
 
-LABEL_WIDTH = 196
+LABEL_WIDTH = 270
 COLUMN_WIDTH = 140
 COLUMN_GAP = 12
 # Beside the longest bar there must be room for its value.
@@ -86,7 +86,8 @@ def _rows(parent, top, group):
     longest = [max((row[i].high for row in spreads if row[i]), default=0.0) for i in range(len(metrics))]
     for number, (way, summary) in enumerate(group.rows):
         y = top + number * ROW_HEIGHT
-        _text(parent, MARGIN, y + BAR_HEIGHT - 2.5, way.title)
+        is_partly_void = summary is not None and summary.void and any(spreads[number])
+        _text(parent, MARGIN, y + BAR_HEIGHT - 2.5, way.title + (" (partly void)" if is_partly_void else ""))
         if not any(spreads[number]):
             why = f"void: {summary.void}" if summary else "not run"
             _text(parent, MARGIN + LABEL_WIDTH, y + BAR_HEIGHT - 2.5, why, **{"class": "faint"})

@@ -2,7 +2,8 @@
 """The benchmark's file: runs, and the cells that each has measured. Only ever added to.
 
     {"runs": [{"id", "began", "memory-mib", "commit", "machine": {...}}],
-     "cells": [{"run", "way", "workload", "speed", "turn", "seconds", and "figures" of cell.Result or "void": why}]}
+     "cells": [{"run", "commit", "way", "workload", "speed", "turn", "seconds", and "figures" of cell.Result or "void": why,
+                with "harmed": true when the guest was}]}
 """
 
 import datetime
@@ -58,13 +59,20 @@ class Record:
         """What was measured in a run, void cells too."""
         return [cell for cell in self.cells if cell["run"] == run["id"]]
 
-    def add(self, run, cell, seconds, figures=None, void=None):
-        """Adds a cell that was measured (`figures`) or is void (why)."""
-        entry = {"run": run["id"], "way": cell.way, "workload": cell.workload, "speed": cell.speed, "turn": cell.turn,
-                 "seconds": round(seconds, 1)}
+    def add(self, run, cell, seconds, commit, figures=None, void=None, harmed=False):
+        """Adds a cell of a commit that was measured (`figures`) or is void (why)."""
+        entry = {"run": run["id"], "commit": commit, "way": cell.way, "workload": cell.workload, "speed": cell.speed,
+                 "turn": cell.turn, "seconds": round(seconds, 1)}
         entry.update({"void": void} if void else {"figures": figures})
+        if harmed:
+            entry["harmed"] = True
         self.cells.append(entry)
         self._write()
+
+
+def is_settled(entry):
+    """Whether its cell need not be measured again; that one harmed its guest stands, where others that are void do not."""
+    return "figures" in entry or entry.get("harmed", False)
 
 
 def name_of(entry):

@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed, GuestSpec  # noqa: E402
 from bed.host import wait_until  # noqa: E402
-from bench.cell import GIGABIT_MIBPS, MIB  # noqa: E402
-from integration.support import agent_connected  # noqa: E402
+from bench.matrix import GIGABIT_MIBPS  # noqa: E402
+from integration.support import MIB, agent_connected  # noqa: E402
 
 
 def options():

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Brings a guest into the state that a workload is: see matrix.WORKLOADS."""
 
+from bed import GuestError
+
 MIB = 1 << 20
 
 CANARY_MIB = 16
@@ -36,7 +38,7 @@ def _fill_page_cache(guest, mib):
     info = guest.meminfo()
     cached = info["Cached"] + info["Buffers"]
     if cached < mib * MIB:
-        raise RuntimeError(f"guest {guest.name} has {cached} bytes of page cache instead of {mib} MiB")
+        raise GuestError(f"guest {guest.name} has {cached} bytes of page cache instead of {mib} MiB")
 
 
 def prepare(guest, workload, memory_mib, fill):

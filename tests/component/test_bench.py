@@ -2,6 +2,8 @@
 """The pure parts of tests/bench/compare and scale.py: which cells there are, what they come to, goals, growth, the picture,
 the file."""
 
+import glob
+import importlib
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -15,10 +17,16 @@ from bench import figures, goals, growth, matrix, picture, record  # noqa: E402
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def entry(way, workload="dirty-free", turn=1, void=None, run="r", speed="1gbit", **values):
+@pytest.mark.parametrize("path", sorted(glob.glob(os.path.join(os.path.dirname(figures.__file__), "*.py"))), ids=os.path.basename)
+def test_each_part_finds_the_others(path):
+    """Most of them nothing else runs."""
+    importlib.import_module("bench." + os.path.splitext(os.path.basename(path))[0])
+
+
+def entry(way, workload="dirty-free", turn=1, void=None, run="r", speed="1gbit", harmed=False, **values):
     cell = {"run": run, "way": way, "workload": workload, "speed": speed, "turn": turn, "seconds": 1.0}
     if void:
-        return {**cell, "void": void}
+        return {**cell, "void": void, **({"harmed": True} if harmed else {})}
     return {**cell, "figures": {"wire_bytes": 100e6, "total_s": 5.0, "stall_ms": 10.0, "downtime_ms": None, **values}}
 
 
@@ -60,6 +68,13 @@ def test_a_void_turn_is_no_figure():
     assert (summary.count, summary.void) == (1, "no hints")
 
 
+def test_a_guest_that_was_harmed_once_is_not_forgotten():
+    entries = [entry("hold", void="the guest is harmed: gone", harmed=True), entry("hold"), entry("hold", turn=2)]
+    summary = figures.summarize(entries)["dirty-free", "1gbit", "hold"]
+    assert (summary.count, summary.void) == (1, "the guest is harmed: gone")
+    assert [record.is_settled(one) for one in [*entries, entry("hint", void="no hints")]] == [True, True, True, False]
+
+
 def drawn(entries, **named):
     groups = figures.groups(figures.summarize(entries), **named)
     return ElementTree.fromstring(picture.draw("<title> & co", ["a note"], groups)), groups
@@ -82,6 +97,11 @@ def test_the_picture_is_well_formed_and_shows_each_cell():
     # automatic, and all four of the other workload.
     assert shown.count("not run") == 5
     assert len([line for line in root.iter(SVG + "line") if line.get("class") == "whisker"]) == 3
+
+
+def test_the_picture_says_where_turns_are_missing():
+    root, _ = drawn([entry("hold"), entry("hold", turn=2, void="why")])
+    assert "Ballast: hold (partly void)" in texts(root)
 
 
 def test_the_picture_needs_nothing_from_elsewhere():
@@ -132,6 +152,21 @@ def test_goal_of_the_busy_guest_is_about_its_free_memory():
     assert "MISSED by 200.0 MB, 20% of it" in str(verdict)
 
 
+def test_goal_of_the_busy_guest_is_nothing_without_its_free_memory():
+    verdict, = goals.verdicts(figures.summarize([entry("plain", "busy"), entry("hold", "busy")]))
+    assert verdict.is_met is None
+
+
+@pytest.mark.parametrize("void", ["hold", "hint"])
+def test_goal_is_not_met_by_the_turns_that_are_left(void):
+    """Of Ballast or its peer."""
+    verdicts = goals.verdicts(figures.summarize([entry("hint", wire_bytes=1000e6), entry("hold"),
+                                                 entry(void, turn=2, void="lost")]))
+    judged = [one for one in verdicts if one.void]
+    assert len(judged) == (3 if void == "hold" else 2)
+    assert all(one.is_met is None and str(one).endswith("not judged, void: lost") for one in judged)
+
+
 def test_a_goal_without_its_peer_is_not_run():
     assert all(str(one).endswith("not run") for one in goals.verdicts(figures.summarize([entry("hold")])))
 
@@ -141,12 +176,13 @@ def test_the_file_is_added_to(tmp_path):
     first = record.Record(path)
     run = first.begin(4096, "abc", {})
     cell = matrix.Cell("hold", "dirty-free", "1gbit", 1)
-    first.add(run, cell, 12.34, void="why")
+    first.add(run, cell, 12.34, "abc", void="why", harmed=True)
     again = record.Record(path)
     assert again.run("last") == again.run(run["id"]) == run
     assert [record.name_of(one) for one in again.cells_of(run)] == [cell]
-    again.add(run, cell, 1, figures={"wire_bytes": 1})
-    assert len(record.Record(path).cells_of(run)) == 2
+    again.add(run, cell, 1, "def", figures={"wire_bytes": 1})
+    cells = record.Record(path).cells_of(run)
+    assert [(one["commit"], "harmed" in one, "figures" in one) for one in cells] == [("abc", True, False), ("def", False, True)]
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path):

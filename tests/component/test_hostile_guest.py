@@ -11,7 +11,7 @@ import time
 
 import pytest
 from hooks import ENVIRONMENT
-from test_commands import Host, check_refused, uuid
+from made_up_host import Host, check_refused, uuid
 
 FAILED = 1
 SENTINEL = b"\xff"

@@ -11,7 +11,7 @@ import pytest
 from agent_process import wait_for
 from daemon_peer import SOCKET
 from hooks import ENVIRONMENT
-from test_commands import Host, uuid
+from made_up_host import Host, uuid
 from vf_client import ask
 
 SILENT = "qemu+unix:///system?socket=/run/libvirt/silent"

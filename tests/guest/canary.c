@@ -54,22 +54,6 @@ check_block (const struct canary *c, size_t block)
   return BLOCK_WORDS;
 }
 
-/* By rename, so that a reader never sees half a line. */
-static void
-write_status (const struct canary *c, const char *line)
-{
-  char temporary[256];
-  FILE *file;
-
-  snprintf (temporary, sizeof temporary, "%s.new", c->status_file);
-  file = fopen (temporary, "we");
-  if (!file)
-    return;
-  fprintf (file, "%s\n", line);
-  if (fclose (file) == 0)
-    rename (temporary, c->status_file);
-}
-
 static bool
 verify_or_report (const struct canary *c, size_t block)
 {
@@ -81,7 +65,7 @@ verify_or_report (const struct canary *c, size_t block)
   snprintf (line, sizeof line, "CORRUPT block %zu version %llu byte %zu found %016llx", block,
             (unsigned long long)c->versions[block], word * sizeof (uint64_t),
             (unsigned long long)c->memory[block * BLOCK_WORDS + word]);
-  write_status (c, line);
+  write_status (c->status_file, line);
   return false;
 }
 
@@ -107,7 +91,7 @@ report_round (struct canary *c)
 
   c->rounds++;
   snprintf (line, sizeof line, "ok %llu", (unsigned long long)c->rounds);
-  write_status (c, line);
+  write_status (c->status_file, line);
 }
 
 /* Runs until something is wrong. */
@@ -157,7 +141,7 @@ canary (uint64_t mib, uint64_t seed, const char *status_file, uint64_t rewrites)
 
   for (size_t block = 0; block < c.blocks; block++)
     write_block (&c, block);
-  write_status (&c, "ok 0");
+  write_status (status_file, "ok 0");
   background_ready (ready_fd);
   return watch (&c);
 }

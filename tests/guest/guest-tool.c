@@ -55,6 +55,21 @@ parse_u64 (const char *text, uint64_t *value)
   return errno == 0 && end != text && *end == '\0';
 }
 
+void
+write_status (const char *status_file, const char *line)
+{
+  char temporary[256];
+  FILE *file;
+
+  snprintf (temporary, sizeof temporary, "%s.new", status_file);
+  file = fopen (temporary, "we");
+  if (!file)
+    return;
+  fprintf (file, "%s\n", line);
+  if (fclose (file) == 0)
+    rename (temporary, status_file);
+}
+
 static int
 usage (void)
 {

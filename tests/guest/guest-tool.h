@@ -39,6 +39,10 @@ bool parse_u64 (const char *text, uint64_t *value);
 int background (void);
 void background_ready (int ready_fd);
 
+/* Makes @line the only one of @status_file, by rename, so that a reader never sees half of it.
+ * Where that fails the file stays as it was. */
+void write_status (const char *status_file, const char *line);
+
 /* Writes pseudo-random data of @options->seed into anonymous memory. */
 int fill (const struct fill_options *options);
 

@@ -24,12 +24,10 @@ now_ns (void)
 static void
 write_worst (const char *status_file, int64_t gap_ns, int64_t at_ns)
 {
-  FILE *file = fopen (status_file, "we");
+  char line[64];
 
-  if (!file)
-    return;
-  fprintf (file, "%lld %lld\n", (long long)(gap_ns / 1000), (long long)(at_ns / 1000));
-  fclose (file);
+  snprintf (line, sizeof line, "%lld %lld", (long long)(gap_ns / 1000), (long long)(at_ns / 1000));
+  write_status (status_file, line);
 }
 
 int

@@ -165,8 +165,12 @@ def test_check_config(bed, target):
 def test_libvirtd_down(bed, target):
     bed.src.stop_libvirtd()
     try:
-        for command in ("plan", "cli"), ("migrate", "--live", "cli", "qemu+tcp://dst/system"), ("status",):
+        for command in ("plan", "cli"), ("migrate", "--live", "cli", "qemu+tcp://dst/system"):
             check_refused(bed.src.ballast("-c", "qemu:///system", *command, check=False), NOT_FOUND, "qemu:///system")
+        # What it knows by itself it says.
+        shown = bed.src.ballast("-c", "qemu:///system", "status", check=False)
+        assert (shown.returncode, shown.stdout) == (NOT_FOUND, "Nothing is released.\n")
+        assert "start libvirtd" in shown.stderr
     finally:
         bed.src.start_libvirtd()
     check_nothing_changed(bed, target)
@@ -177,7 +181,7 @@ def test_not_root(bed, target):
     shutil.copy(ballast_program(), bed.src.path("/tmp/ballast"))
     bed.src.run(["chmod", "700", "/run/libvirt/libvirt-sock"])
     try:
-        for command in ("plan", "cli"), ("migrate", "--live", "cli", "qemu+tcp://dst/system"), ("status",):
+        for command in ("plan", "cli"), ("migrate", "--live", "cli", "qemu+tcp://dst/system"):
             result = bed.src.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "/tmp/ballast",
                                   "-c", "qemu:///system", *command], check=False)
             check_refused(result, NOT_FOUND, "qemu:///system", "Permission denied")
