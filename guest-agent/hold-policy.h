@@ -41,8 +41,9 @@ BalHoldStep bal_hold_policy_step (const BalZones *zones,
 /* What is known of the fragments of one node's free memory; zeroed at first. */
 typedef struct
 {
-  guint64
-    expected_bytes; /* no more are left if the last chunk was made of them; 0: it was not to be */
+  /* What is left of them at most if the last chunk was made of them; 0: it was not to be. */
+  guint64 expected_bytes;
+  /* They are not handed out; for good, as trying again would cost huge pages. */
   gboolean stay;
 } BalHoldFragments;
 

@@ -24,7 +24,7 @@ struct fill_options
   bool fragment; /* as hold, but of every 256 KiB keep the first 64 KiB only */
 };
 
-/* xorshift64: as good as incompressible and about as fast as memory under emulation.
+/* xorshift64: about as fast as memory under emulation.
  * @state must not be 0; noise_seed() never returns 0. */
 uint64_t noise_next (uint64_t *state);
 uint64_t noise_seed (uint64_t a, uint64_t b);
@@ -43,7 +43,8 @@ void background_ready (int ready_fd);
  * Where that fails the file stays as it was. */
 void write_status (const char *status_file, const char *line);
 
-/* Writes pseudo-random data of @options->seed into anonymous memory. */
+/* Writes into each cache line of anonymous memory one pseudo-random word of @options->seed: no page
+ * is one of zeros, which is all that a migration without compression looks at. */
 int fill (const struct fill_options *options);
 
 /* Keeps @mib of memory whose content follows from @seed and a version number per block,
