@@ -68,9 +68,6 @@ serve (Agent *self, const char *channel_path, GError **error)
   if (channel == NULL)
     return FALSE;
   g_main_loop_run (self->loop);
-  /* Unplugged, which is no failure: a unit that ends so is stopped, not failed. */
-  if (self->channel_lost)
-    g_message ("Channel %s is gone; all held memory was given back.", channel_path);
   return TRUE;
 }
 
@@ -100,5 +97,9 @@ bal_agent_run (const char *channel_path, const BalAgentConfig *config, GError **
   gboolean served = serve (&self, channel_path, error);
   g_source_remove (source_id);
   close (signal_fd);
+  g_clear_pointer (&hold, bal_hold_free);
+  /* Unplugged, which is no failure: a unit that ends so is stopped, not failed. */
+  if (self.channel_lost)
+    g_message ("Channel %s is gone; all held memory was given back.", channel_path);
   return served;
 }

@@ -223,7 +223,7 @@ def test_the_kernel_kills_the_holder(guest):
     """The unit goes on with the same agent, once systemd has heard of it as well."""
     host = connect(guest)
     before = property_of(guest, "MainPID")
-    host.hold(HELD_MIB)
+    host.hold(HELD_MIB, token="killed")
     guest.shell("echo f >/proc/sysrq-trigger")
     assert host.wait_state("idle")["reason"] == "killed"
     host.close()
