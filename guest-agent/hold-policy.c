@@ -4,6 +4,9 @@
 /* Page tables cost 1/512 of what 4 KiB pages map; they come out of free memory too. */
 #define PAGE_TABLE_SHARE 512u
 
+/* Chunks. The kernel's counters lag behind by some pages of each CPU. */
+#define MISSES_MAX 3u
+
 guint64
 bal_hold_policy_headroom (guint64 total_bytes, guint64 min_bytes, guint percent)
 {
@@ -102,13 +105,13 @@ bal_hold_policy_wants_huge (BalHoldFragments *self,
   guint64 huge_bytes = huge_blocks * BAL_HUGE_PAGE_BYTES;
   guint64 fragment_bytes = free_bytes - MIN (free_bytes, huge_bytes);
 
-  if (self->expected_bytes != 0 && fragment_bytes > self->expected_bytes)
-    self->stay = TRUE;
+  if (self->expected_bytes != 0)
+    self->misses = fragment_bytes > self->expected_bytes ? self->misses + 1 : 0;
   self->expected_bytes = 0;
   /* With too few free huge pages they would start compaction. */
   if (huge_bytes <= step->bytes || step->bytes < BAL_HUGE_PAGE_BYTES)
     return FALSE;
-  if (self->stay || fragment_bytes < step->bytes)
+  if (self->misses >= MISSES_MAX || fragment_bytes < step->bytes)
     return TRUE;
   /* Others free memory meanwhile, so half a chunk is enough. */
   self->expected_bytes = fragment_bytes - step->bytes / 2;

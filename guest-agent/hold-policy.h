@@ -43,8 +43,8 @@ typedef struct
 {
   /* What is left of them at most if the last chunk was made of them; 0: it was not to be. */
   guint64 expected_bytes;
-  /* They are not handed out; for good, as trying again would cost huge pages. */
-  gboolean stay;
+  /* Chunks in a row that were not made of them. */
+  guint misses;
 } BalHoldFragments;
 
 /* Whether the chunk @step, on a node with @free_bytes of which @huge_blocks are free blocks of a
@@ -53,8 +53,8 @@ typedef struct
  * What a guest has written and freed again may lie about in fragments smaller than those, and then
  * the huge blocks are rather what it never touched: to hold those would cost the host memory
  * instead of saving it. So fragments go first, as the kernel hands out the smallest block that
- * will do. Not those of other kinds of pages (migrate types, mm/page_alloc.c): @self remembers when
- * a chunk was not made of them. */
+ * will do. Not those of other kinds of pages (migrate types, mm/page_alloc.c): when three chunks in
+ * a row were not made of them they are left alone for good, as each costs huge pages. */
 gboolean bal_hold_policy_wants_huge (BalHoldFragments *self,
                                      const BalHoldStep *step,
                                      guint64 free_bytes,

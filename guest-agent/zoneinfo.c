@@ -54,6 +54,8 @@ parse_pages_line (BalZone *zone, const char *line)
     zone->managed_pages = number;
   else if (g_str_has_prefix (line, "protection:"))
     zone->protection_pages = largest_number (line);
+  else if (bal_proc_find_number (line, "count:", &number))
+    zone->per_cpu_pages += number;
 }
 
 static void
@@ -112,7 +114,7 @@ bal_zones_node_free_pages (const BalZones *self, guint node)
 
   for (guint i = 0; i < self->count; i++)
     if (self->zones[i].node == node)
-      pages += self->zones[i].free_pages;
+      pages += self->zones[i].free_pages + self->zones[i].per_cpu_pages;
   return pages;
 }
 

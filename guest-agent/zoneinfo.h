@@ -21,6 +21,7 @@ typedef struct
 {
   guint node;
   guint64 free_pages;
+  guint64 per_cpu_pages; /* as free, on the lists of single CPUs */
   guint64 high_pages; /* high watermark, boost included */
   guint64
     protection_pages; /* lowmem reserve kept from allocations that could go to a higher zone */
@@ -36,6 +37,7 @@ typedef struct
 gboolean bal_zones_read (const char *root, BalZones *out, GError **error);
 
 guint64 bal_zones_free_pages (const BalZones *self);
+/* Those of one node, with what is on lists of single CPUs. */
 guint64 bal_zones_node_free_pages (const BalZones *self, guint node);
 guint64 bal_zones_managed_pages (const BalZones *self);
 

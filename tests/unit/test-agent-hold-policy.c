@@ -125,10 +125,19 @@ test_policy_fragments (void)
   g_assert_false (
     bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
 
-  /* Those that stay are left alone from then on, whatever else comes and goes. */
+  /* Those that stay through three chunks are left alone, whatever else comes and goes. */
+  g_assert_false (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
+  g_assert_false (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
   g_assert_true (
     bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
   g_assert_true (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 2 * CHUNK, 512));
+
+  /* In a row, that is. */
+  known = (BalHoldFragments){.expected_bytes = CHUNK, .misses = 2};
+  g_assert_false (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + CHUNK, 512));
+  g_assert_cmpuint (known.misses, ==, 0);
 
   /* Never what would have to be made, nor for less than one. */
   known = (BalHoldFragments){0};
@@ -166,6 +175,8 @@ test_zoneinfo_parses (TestRoot *root, gconstpointer user_data)
   g_assert_cmpuint (zones.zones[1].protection_pages, ==, 998);
   g_assert_cmpuint (zones.zones[2].protection_pages, ==, 0);
   g_assert_cmpuint (bal_zones_free_pages (&zones), ==, 3840 + 600000 + 182592);
+  g_assert_cmpuint (bal_zones_node_free_pages (&zones, 0), ==, 3840 + 600000 + 182592 + 1234);
+  g_assert_cmpuint (bal_zones_node_free_pages (&zones, 1), ==, 0);
   g_assert_cmpuint (bal_zones_managed_pages (&zones), ==, 3840 + 745961 + 252548);
   g_assert_false (bal_zones_many_nodes (&zones));
 }
