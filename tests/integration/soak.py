@@ -6,6 +6,7 @@ memory, nobody remembers a release, and libvirt answers.
 Not part of any layer but its own: `tests/run soak`; the seed of an earlier run does the same faults again.
 """
 
+import collections
 import random
 import time
 
@@ -30,6 +31,9 @@ class Soak:
         self.guest = guest
         self.chance = random.Random(seed)
         self.daemons = {host: Daemon(host) for host in bed.hosts}
+        self.came = self.stayed = 0
+        self.struck = collections.Counter()
+        self.missed = collections.Counter()
 
     def close(self):
         for host, daemon in self.daemons.items():
@@ -64,58 +68,71 @@ class Soak:
     def _memory_flows(self):
         return job_phase(self.source, self.guest.name) == ("migration out", "perform3")
 
-    # Faults
+    # Faults. Each tells whether there was what it was to hit.
 
     def nothing(self):
-        pass
+        return True
 
     def cancel(self):
-        self.source.virsh("domjobabort", self.guest.name, check=False)
+        return self.source.virsh("domjobabort", self.guest.name, check=False).returncode == 0
 
     def agent_dies(self):
-        self.guest.shell("killall -9 ballast-agent || true")
+        return self._kill_in_guest("ballast-agent")
 
     def holder_dies(self):
-        self.guest.shell("kill -9 $(pidof ballast-holder) || true")
+        return self._kill_in_guest("ballast-holder")
+
+    def _kill_in_guest(self, name):
+        return "killed" in self.guest.shell(f"kill -9 $(pidof {name}) && echo killed", check=False)
 
     def guest_needs_memory(self):
-        left_mib = self.guest.meminfo()["MemAvailable"] // MIB
-        self.guest.verify_fill(left_mib + 100)
+        """More than is left, but no more than there was."""
+        held = held_bytes(self.guest)
+        self.guest.verify_fill((self.guest.meminfo()["MemAvailable"] + held // 2) // MIB)
+        return held > 0
 
     def guest_reboots(self):
         self.guest.reboot(lambda: self.guest.qmp('{"execute": "system_reset"}'))
         self.guest.canary_start(8)
+        return True
 
     def source_daemon_dies(self):
-        self._replace_daemon(self.source)
+        return self._replace_daemon(self.source)
 
     def destination_daemon_dies(self):
-        self._replace_daemon(self.destination)
+        return self._replace_daemon(self.destination)
 
     def _replace_daemon(self, host):
         self.daemons[host].sigkill()
         self.daemons[host] = Daemon(host)
+        return True
 
     def source_libvirtd_restarts(self):
-        self._restart_libvirtd(self.source)
+        return self._restart_libvirtd(self.source)
 
     def destination_libvirtd_restarts(self):
-        self._restart_libvirtd(self.destination)
+        return self._restart_libvirtd(self.destination)
 
     @staticmethod
     def _restart_libvirtd(host):
         host.kill_libvirtd()
         host.start_libvirtd()
+        return True
 
     def destination_qemu_dies(self):
         pid = self.destination.pid_of(f"/run/libvirt/qemu/{self.guest.name}.pid")
-        if pid is not None:
-            self.destination.kill(pid)
+        if pid is None:
+            return False
+        self.destination.kill(pid)
+        return True
 
     def link_fails_for_a_while(self):
         self.bed.set_link(False)
-        time.sleep(self.chance.uniform(0.2, 2))
-        self.bed.set_link(True)
+        try:
+            time.sleep(self.chance.uniform(0.2, 2))
+        finally:
+            self.bed.set_link(True)
+        return True
 
     # A migration
 
@@ -129,14 +146,24 @@ class Soak:
         with PlainMigration(self.guest) as running:
             moment(self)
             print(f"{number}: {source.name}: {fault.__name__} at {moment.__name__}", end="", flush=True)
-            fault(self)
+            is_hit = fault(self)
             if running.is_under_way():
                 self._let_it_end()
-            status = running.finish()[0]
+            status, said = running.finish()
         now = self._where()
-        print(f": {'came' if status == 0 else 'stayed'}, runs on {now.name}", flush=True)
-        assert fault is not Soak.nothing or (status == 0 and now is not source)
+        print(f"{'' if is_hit else ' (missed)'}: runs on {now.name}; virsh: {status} {said}", flush=True)
+        (self.struck if is_hit else self.missed)[fault.__name__] += 1
+        self._count(status, now is not source, fault)
         return now
+
+    def _count(self, status, has_moved, fault):
+        if has_moved:
+            self.came += 1
+        else:
+            self.stayed += 1
+        assert fault is not Soak.nothing or has_moved
+        # Virsh does not hear of the end from a libvirtd that is killed.
+        assert (status == 0) == has_moved or fault in (Soak.source_libvirtd_restarts, Soak.destination_libvirtd_restarts)
 
     def _let_it_end(self):
         """Faster; the migration may be over by then, or at a point where it takes no orders."""
@@ -179,5 +206,8 @@ def test_soak(bed, dirty, hooks, seed, request):
     try:
         for number in range(request.config.getoption("--soak-migrations")):
             soak.check(before, soak.migrate(number))
+        print(f"soak: {soak.came} came, {soak.stayed} stayed; struck {dict(soak.struck)}, missed {dict(soak.missed)}")
+        # Else it would show nothing.
+        assert soak.struck.total() > soak.missed.total()
     finally:
         soak.close()
