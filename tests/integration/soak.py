@@ -147,8 +147,7 @@ class Soak:
             moment(self)
             print(f"{number}: {source.name}: {fault.__name__} at {moment.__name__}", end="", flush=True)
             is_hit = fault(self)
-            if running.is_under_way():
-                self._let_it_end()
+            self._let_it_end(running)
             status, said = running.finish()
         now = self._where()
         print(f"{'' if is_hit else ' (missed)'}: runs on {now.name}; virsh: {status} {said}", flush=True)
@@ -165,12 +164,15 @@ class Soak:
         # Virsh does not hear of the end from a libvirtd that is killed.
         assert (status == 0) == has_moved or fault in (Soak.source_libvirtd_restarts, Soak.destination_libvirtd_restarts)
 
-    def _let_it_end(self):
-        """Faster; the migration may be over by then, or at a point where it takes no orders."""
+    def _let_it_end(self, running):
+        """Faster, once that is heard; the migration may be over by then."""
+        wait_until(lambda: not running.is_under_way() or "Memory processed" in
+                   self.source.virsh("domjobinfo", self.guest.name, check=False).stdout, 60, "memory flows")
         try:
             go_faster(self.guest)
         except CommandError:
-            pass
+            if running.is_under_way():
+                raise
 
     def _where(self):
         """The only host where the guest runs."""
