@@ -9,8 +9,9 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bed import Bed  # noqa: E402
-from bench.cell import MIB, Setup, measure  # noqa: E402
+from bench.cell import MIB, Harmed, Setup, measure  # noqa: E402
 from bench.matrix import Kind, Way  # noqa: E402
+from bench.ways import Void  # noqa: E402
 
 MECHANISMS = ["hold", "virtio-mem", "virtio-mem,hold", "balloon", "automatic hold"]
 
@@ -72,7 +73,10 @@ def main():
         for number, way in enumerate(map(way_of, ["plain"] + arguments.mechanisms)):
             print(f"demo: {way.name}: boot a {arguments.memory_mib} MiB guest, write and free {fill} MiB, "
                   "migrate at 1 Gbit/s, check", flush=True)
-            result = measure(bed, way, f"demo{number}", setup)
+            try:
+                result = measure(bed, way, f"demo{number}", setup)
+            except (Harmed, Void) as error:
+                sys.exit(f"demo: {way.name}: {error}")
             for warning in result.warnings:
                 print(f"demo: warning: {warning}")
             results.append((way, result))

@@ -14,6 +14,8 @@ from agent_process import HostSide  # noqa: E402
 from bed.guest import connect_unix  # noqa: E402
 from bed.host import wait_until  # noqa: E402
 
+from support import agent_config, wait_nothing_held  # noqa: E402
+
 AGENT_PID = "$(pidof ballast-agent | tr ' ' '\\n' | sort -n | head -n 1)"
 
 
@@ -153,6 +155,21 @@ def test_out_of_memory_kills_none_but_the_holder_and_its_decoys(boot):
     victims = re.findall(r"Killed process \d+ \(([^)]*)\)", guest.shell("dmesg"))
     assert set(victims) <= {"ballast-holder", "ballast-decoy"}
     assert guest.shell("ps | grep -c '[b]allast-decoy'", check=False).strip() == "0"
+
+
+def test_lease_does_not_heed_what_the_clock_is_set_to(guest):
+    agent_config(guest, "[hold]\nlease-s=4\n")
+    for change in ("+", "-"):
+        host = connect(guest)
+        host.hold(64, token=change)
+        guest.shell(f"date -s @$(($(date +%s) {change} 1000000))")
+        for _ in range(2):
+            assert host.status()["state"] == "held"
+        host.close()
+        wait_nothing_held(guest, 8)
+        host = connect(guest)
+        assert host.status()["reason"] == "silence"
+        host.close()
 
 
 def test_unplugged_port_gives_back(guest):

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import signal
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ from bed.host import wait_until
 
 from automatic import PlainMigration, check_settled, job_phase, wait_marked, window_is_open
 from failures import FREED_MIB, go_faster
-from support import MIB, held_bytes, journal_files
+from support import MIB, agent_config, held_bytes, journal_files
 
 MIGRATES = ("migration out", "perform3")
 SENT = ("migration out", "perform3_done")
@@ -232,6 +233,27 @@ def test_guest_needs_its_memory_in_the_transfer(bed, dirty, daemons):
     guest.moved_to(bed.dst)
     victims = set(re.findall(r"Killed process \d+ \(([^)]*)\)", guest.shell("dmesg")))
     assert victims <= {"ballast-holder", "ballast-decoy"}
+    check_settled(guest, before, bed.dst)
+
+
+def test_source_host_stands_still_in_the_transfer(bed, dirty, daemons):
+    """As a host that is suspended, but that clocks go on, past the hold's lease: the guest may have its memory again."""
+    guest, before = dirty("hold")
+    agent_config(guest, "[hold]\nlease-s=3\n")
+    with PlainMigration(guest) as running:
+        running.wait_for_hold()
+        stopped = (bed.src.libvirtd_pid(), guest.qemu_pid)
+        running.stand_still()
+        daemons[0].stand_still()
+        for pid in stopped:
+            bed.src.kill(pid, signal.SIGSTOP)
+        time.sleep(5)
+        for pid in stopped:
+            bed.src.kill(pid, signal.SIGCONT)
+        daemons[0].go_on()
+        running.go_on()
+        assert job_phase(bed.src, guest.name) == MIGRATES
+        running.complete()
     check_settled(guest, before, bed.dst)
 
 
