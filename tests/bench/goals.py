@@ -10,14 +10,16 @@ SPEED = "1gbit"
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """About one goal of one way. value, limit: what was measured and what it may be, None: not measured; void: why a
-    turn of what is compared is void, of which the others show nothing then, or None."""
+    """About one goal of one way. value, limit: what was measured and what it may be, None: not measured; turns: of which
+    these are medians, of ours or the peer's, whichever are fewer; void: why a turn of what is compared is void, of
+    which the others show nothing then, or None."""
 
     goal: str
     way: str
     unit: str
     value: float | None
     limit: float | None
+    turns: int
     void: str | None = None
 
     @property
@@ -33,7 +35,8 @@ class Verdict:
         by = abs(self.value - self.limit)
         share = f", {by / self.limit:.0%} of it" if self.limit > 0 else ""
         return (text + f"{'met' if self.is_met else 'MISSED'} by {by:.1f} {self.unit}{share} "
-                f"({self.value:.1f} of at most {self.limit:.1f})")
+                f"({self.value:.1f} of at most {self.limit:.1f}, {'medians of ' if self.turns > 1 else ''}{self.turns} "
+                f"turn{'s' if self.turns > 1 else ''})")
 
 
 # (text, workload, metric, the peer's way, factor): the limit is the factor times the peer's median.
@@ -79,5 +82,6 @@ def verdicts(summaries):
             unit, scale = _UNITS[metric]
             found.append(Verdict(f"{workload}: {text}", way, unit, _scaled(ours.median(metric), scale),
                                  _scaled(limit(theirs), scale) if theirs else None,
+                                 min(ours.count, theirs.count) if theirs else 0,
                                  ours.void or (theirs.void if theirs else None)))
     return sorted(found, key=lambda one: one.goal)

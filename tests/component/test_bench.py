@@ -152,6 +152,12 @@ def test_goal_of_the_busy_guest_is_about_its_free_memory():
     assert "MISSED by 200.0 MB, 20% of it" in str(verdict)
 
 
+def test_goal_tells_how_few_turns_it_is_judged_by():
+    verdict, *_ = goals.verdicts(figures.summarize([entry("hint", wire_bytes=1000e6), entry("hint", turn=2, wire_bytes=1000e6),
+                                                    entry("hold", wire_bytes=500e6)]))
+    assert str(verdict).endswith("(500.0 of at most 600.0, 1 turn)")
+
+
 def test_goal_of_the_busy_guest_is_nothing_without_its_free_memory():
     verdict, = goals.verdicts(figures.summarize([entry("plain", "busy"), entry("hold", "busy")]))
     assert verdict.is_met is None
