@@ -118,6 +118,15 @@ class HostSide:
     def status(self, **arguments):
         return self.ask("guest-get-hold-status", **arguments)
 
+    def held_ranges(self):
+        """All [address, length] of held memory, reply by reply."""
+        found, asked = [], {}
+        while asked is not None:
+            page = self.status(ranges=True, **asked)["ranges"]
+            found += page["ranges"]
+            asked = {"from": page["next"]} if "next" in page else None
+        return found
+
     def wait_state(self, *states):
         """Asks until the hold is in one of `states`; returns the status."""
         return wait_for(lambda: (lambda s: s["state"] in states and s)(self.status()), f"hold is {states}")

@@ -93,7 +93,7 @@ def qemu_major(host):
 def test_held_ranges_are_not_free_and_pressure_is_watched(guest):
     host = connect(guest)
     assert host.hold(128)["held-bytes"] == 128 << 20
-    held = host.status(ranges=True)["ranges"]["ranges"]
+    held = host.held_ranges()
     free = host.ask("guest-get-free-memory-ranges")["ranges"]
     watched = guest.shell(f"ls -l /proc/{AGENT_PID}/fd")
     host.ask("guest-return-memory")

@@ -122,7 +122,7 @@ def test_hold(guest, agent):
     assert int(guest.shell(f"cat /proc/{property_of(guest, 'MainPID')}/oom_score_adj")) <= 0
     # Pressure is watched, which takes CAP_SYS_RESOURCE on this kernel.
     assert "/proc/pressure/memory" in guest.shell(f"ls -l /proc/{property_of(guest, 'MainPID')}/fd")
-    held = agent.status(ranges=True)["ranges"]["ranges"]
+    held = agent.held_ranges()
     assert sum(length for _, length in held) == HELD_MIB * MIB
 
     agent.ask("guest-return-memory")
