@@ -96,26 +96,14 @@ bal_hold_policy_step (const BalZones *zones,
   return step;
 }
 
-const BalZone *
-bal_hold_policy_zone (const BalZones *zones, guint node)
-{
-  for (guint i = zones->count; i > 0; i--)
-    if (zones->zones[i - 1].node == node && zone_spare_pages (&zones->zones[i - 1]) > 0)
-      return &zones->zones[i - 1];
-  return NULL;
-}
-
 gboolean
 bal_hold_policy_wants_huge (BalHoldFragments *self,
-                            const BalZone *zone,
-                            guint64 page_bytes,
-                            guint64 huge_blocks,
-                            BalHoldStep *step)
+                            const BalHoldStep *step,
+                            guint64 free_bytes,
+                            guint64 huge_blocks)
 {
-  guint64 free_bytes = (zone->free_pages + zone->per_cpu_pages) * page_bytes;
   guint64 huge_bytes = huge_blocks * BAL_HUGE_PAGE_BYTES;
   guint64 fragment_bytes = free_bytes - MIN (free_bytes, huge_bytes);
-  guint64 taken_bytes = MIN (step->bytes, fragment_bytes - fragment_bytes % BAL_HUGE_PAGE_BYTES);
 
   if (self->expected_bytes != 0)
     self->misses = fragment_bytes > self->expected_bytes ? self->misses + 1 : 0;
@@ -123,11 +111,10 @@ bal_hold_policy_wants_huge (BalHoldFragments *self,
   /* With too few free huge pages they would start compaction. */
   if (huge_bytes <= step->bytes || step->bytes < BAL_HUGE_PAGE_BYTES)
     return FALSE;
-  if (self->misses >= MISSES_MAX || taken_bytes == 0)
+  if (self->misses >= MISSES_MAX || fragment_bytes < step->bytes)
     return TRUE;
-  step->bytes = taken_bytes;
   /* Others free memory meanwhile, so half a chunk is enough. */
-  self->expected_bytes = fragment_bytes - taken_bytes / 2;
+  self->expected_bytes = fragment_bytes - step->bytes / 2;
   return FALSE;
 }
 

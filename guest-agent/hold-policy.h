@@ -38,10 +38,7 @@ BalHoldStep bal_hold_policy_step (const BalZones *zones,
                                   guint64 wanted_bytes,
                                   guint64 chunk_bytes);
 
-/* The zone of @node that the kernel takes pages from next, NULL when none has any to spare. */
-const BalZone *bal_hold_policy_zone (const BalZones *zones, guint node);
-
-/* What is known of the fragments of one zone's free memory; zeroed at first. */
+/* What is known of the fragments of one node's free memory; zeroed at first. */
 typedef struct
 {
   /* What is left of them at most if the last chunk was made of them; 0: it was not to be. */
@@ -50,20 +47,18 @@ typedef struct
   guint misses;
 } BalHoldFragments;
 
-/* Whether the chunk @step, from @zone of whose free memory @huge_blocks are blocks of a huge page,
- * is to be taken in huge pages. If not, it is no larger than what there is of fragments.
+/* Whether the chunk @step, on a node with @free_bytes of which @huge_blocks are free blocks of a
+ * huge page, is to be taken in huge pages.
  *
- * What a guest has written and freed again may lie about in fragments smaller than those, or on
- * lists of single CPUs, and then the huge blocks are rather what it never touched: to hold those
- * would cost the host memory instead of saving it. So fragments go first, as the kernel hands out
- * what is on the CPU's list, and then the smallest block that will do. Not those of other kinds of
- * pages (migrate types, mm/page_alloc.c): when three chunks in a row were not made of them they are
- * left alone for good, as each costs huge pages. */
+ * What a guest has written and freed again may lie about in fragments smaller than those, and then
+ * the huge blocks are rather what it never touched: to hold those would cost the host memory
+ * instead of saving it. So fragments go first, as the kernel hands out the smallest block that
+ * will do. Not those of other kinds of pages (migrate types, mm/page_alloc.c): when three chunks in
+ * a row were not made of them they are left alone for good, as each costs huge pages. */
 gboolean bal_hold_policy_wants_huge (BalHoldFragments *self,
-                                     const BalZone *zone,
-                                     guint64 page_bytes,
-                                     guint64 huge_blocks,
-                                     BalHoldStep *step);
+                                     const BalHoldStep *step,
+                                     guint64 free_bytes,
+                                     guint64 huge_blocks);
 
 /* Why a guest with these settings must not hold memory, as a sentence, or NULL.
  * overcommit_memory=2 counts held memory against what programs may map: malloc() would fail with

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 #include <linux/mempolicy.h>
-#include <sched.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -33,9 +33,9 @@ typedef struct
   guint64 page_bytes;
   BalHolderOrder order;
   BalHolderReport report;
-  guint64 region_bytes;                      /* reserved at report.base */
-  BalZones zones;                            /* as last read */
-  BalHoldFragments fragments[BAL_ZONES_MAX]; /* of zones[i] each */
+  guint64 region_bytes; /* reserved at report.base */
+  BalZones zones;       /* as last read */
+  BalHoldFragments fragments[NODES_MAX];
 } Holder;
 
 /* Reserves addresses, no memory, so that all that is held lies in one run that the agent can look
@@ -69,15 +69,17 @@ bind_to_node (void *address, guint64 bytes, guint node)
   return syscall (SYS_mbind, address, bytes, MPOL_BIND, mask, NODES_MAX + 1, 0) == 0;
 }
 
-static gboolean
-wants_huge (Holder *self, BalHoldStep *step)
+/* The system-wide default is nothing to go by: it may start compaction. */
+static int
+page_size_advice (Holder *self, const BalHoldStep *step)
 {
-  const BalZone *zone = bal_hold_policy_zone (&self->zones, step->node);
+  guint64 free_bytes = bal_zones_node_free_pages (&self->zones, step->node) * self->page_bytes;
+  guint64 huge_blocks = bal_buddy_blocks (self->root, step->node, HUGE_PAGE_ORDER);
 
-  return zone != NULL
-         && bal_hold_policy_wants_huge (&self->fragments[zone - self->zones.zones], zone,
-                                        self->page_bytes,
-                                        bal_buddy_blocks (self->root, zone, HUGE_PAGE_ORDER), step);
+  return bal_hold_policy_wants_huge (&self->fragments[MIN (step->node, NODES_MAX - 1)], step,
+                                     free_bytes, huge_blocks)
+           ? MADV_HUGEPAGE
+           : MADV_NOHUGEPAGE;
 }
 
 static gboolean
@@ -97,54 +99,19 @@ populate (const Holder *self, char *address, guint64 bytes)
   return TRUE;
 }
 
-/* Part by part on each CPU that it may run on: what is free on a CPU's own list only goes to a
- * program on that CPU. */
+/* Locked before it is populated, so that no page of it can go to swap in between. */
 static gboolean
-populate_everywhere (const Holder *self, char *address, guint64 bytes)
+take_chunk (Holder *self, char *address, const BalHoldStep *step)
 {
-  cpu_set_t all, one;
-  gboolean done = TRUE;
-
-  if (sched_getaffinity (0, sizeof all, &all) != 0)
-    return populate (self, address, bytes);
-  guint left = (guint)CPU_COUNT (&all);
-  for (int cpu = 0; cpu < CPU_SETSIZE && bytes > 0 && done; cpu++)
-    if (CPU_ISSET (cpu, &all))
-      {
-        guint64 pages = bytes / self->page_bytes;
-        guint64 part = (pages / left + (pages % left > 0)) * self->page_bytes;
-
-        CPU_ZERO (&one);
-        CPU_SET (cpu, &one);
-        sched_setaffinity (0, sizeof one, &one);
-        done = populate (self, address, part);
-        address += part;
-        bytes -= part;
-        left--;
-      }
-  int saved = errno;
-  sched_setaffinity (0, sizeof all, &all);
-  errno = saved;
-  return done;
-}
-
-/* Locked before it is populated, so that no page of it can go to swap in between. Huge pages are
- * asked for or forbidden: the system-wide default is nothing to go by, it may start compaction. */
-static gboolean
-take_chunk (Holder *self, char *address, BalHoldStep *step)
-{
-  gboolean huge = wants_huge (self, step);
-
   if (mmap (address, step->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
             -1, 0)
       == MAP_FAILED)
     return FALSE;
   madvise (address, step->bytes, MADV_DONTDUMP);
-  madvise (address, step->bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  madvise (address, step->bytes, page_size_advice (self, step));
   if (bal_zones_many_nodes (&self->zones) && !bind_to_node (address, step->bytes, step->node))
     return FALSE;
-  return mlock2 (address, step->bytes, MLOCK_ONFAULT) == 0
-         && (huge ? populate : populate_everywhere) (self, address, step->bytes);
+  return mlock2 (address, step->bytes, MLOCK_ONFAULT) == 0 && populate (self, address, step->bytes);
 }
 
 /* Puts addresses without memory back where a chunk failed. */

@@ -104,7 +104,6 @@ read_files (const char *root, const BalHoldLimits *limits, BalMemoryInfo *out, G
   read_psi (root, out);
   read_block_size (root, out);
   out->page_bytes = (guint64)sysconf (_SC_PAGESIZE);
-  out->per_cpu_free_bytes = bal_zones_per_cpu_pages (&zones) * out->page_bytes;
   out->holdable_bytes =
     bal_hold_policy_holdable (&zones, out->page_bytes,
                               bal_hold_policy_headroom (out->total_bytes,

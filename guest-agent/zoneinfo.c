@@ -67,13 +67,13 @@ parse_zoneinfo (FILE *stream, BalZones *out)
 
   while (getline (&line, &size, stream) >= 0)
     {
-      BalZone found = {0};
+      guint node;
 
-      if (sscanf (line, "Node %u, zone %15s", &found.node, found.name) == 2)
+      if (sscanf (line, "Node %u, zone", &node) == 1)
         {
           zone = out->count < BAL_ZONES_MAX ? &out->zones[out->count++] : NULL;
           if (zone != NULL)
-            *zone = found;
+            *zone = (BalZone){.node = node};
         }
       else if (zone != NULL)
         parse_pages_line (zone, line);
@@ -108,12 +108,13 @@ bal_zones_free_pages (const BalZones *self)
 }
 
 guint64
-bal_zones_per_cpu_pages (const BalZones *self)
+bal_zones_node_free_pages (const BalZones *self, guint node)
 {
   guint64 pages = 0;
 
   for (guint i = 0; i < self->count; i++)
-    pages += self->zones[i].per_cpu_pages;
+    if (self->zones[i].node == node)
+      pages += self->zones[i].free_pages + self->zones[i].per_cpu_pages;
   return pages;
 }
 
@@ -157,7 +158,7 @@ blocks_in_line (const char *counts, guint order)
 }
 
 guint64
-bal_buddy_blocks (const char *root, const BalZone *zone, guint order)
+bal_buddy_blocks (const char *root, guint node, guint order)
 {
   FILE *stream = open_lines (root, "/proc/buddyinfo", NULL);
   guint64 blocks = 0;
@@ -168,11 +169,11 @@ bal_buddy_blocks (const char *root, const BalZone *zone, guint order)
     return 0;
   while (getline (&line, &size, stream) >= 0)
     {
-      BalZone found = {0};
+      guint line_node;
       int counts_at = -1;
 
-      if (sscanf (line, "Node %u, zone %15s%n", &found.node, found.name, &counts_at) == 2
-          && counts_at > 0 && found.node == zone->node && strcmp (found.name, zone->name) == 0)
+      if (sscanf (line, "Node %u, zone %*s%n", &line_node, &counts_at) == 1 && counts_at > 0
+          && line_node == node)
         blocks += blocks_in_line (line + counts_at, order);
     }
   free (line);

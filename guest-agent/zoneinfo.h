@@ -20,10 +20,9 @@ G_BEGIN_DECLS
 typedef struct
 {
   guint node;
-  char name[16]; /* "Normal" */
   guint64 free_pages;
-  guint64 per_cpu_pages; /* as free, but not among them: on lists of single CPUs */
-  guint64 high_pages;    /* high watermark, boost included */
+  guint64 per_cpu_pages; /* as free, on the lists of single CPUs */
+  guint64 high_pages; /* high watermark, boost included */
   guint64
     protection_pages; /* lowmem reserve kept from allocations that could go to a higher zone */
   guint64 managed_pages;
@@ -38,15 +37,15 @@ typedef struct
 gboolean bal_zones_read (const char *root, BalZones *out, GError **error);
 
 guint64 bal_zones_free_pages (const BalZones *self);
-/* Those on lists of single CPUs, which are none of the free pages. */
-guint64 bal_zones_per_cpu_pages (const BalZones *self);
+/* Those of one node, with what is on lists of single CPUs. */
+guint64 bal_zones_node_free_pages (const BalZones *self, guint node);
 guint64 bal_zones_managed_pages (const BalZones *self);
 
 /* TRUE when zones of more than one node have pages. */
 gboolean bal_zones_many_nodes (const BalZones *self);
 
-/* Free blocks of 2^@order pages in @zone, larger ones counted as the blocks they split into; from
+/* Free blocks of 2^@order pages on @node, larger ones counted as the blocks they split into; from
  * /proc/buddyinfo. 0 when it cannot be read. */
-guint64 bal_buddy_blocks (const char *root, const BalZone *zone, guint order);
+guint64 bal_buddy_blocks (const char *root, guint node, guint order);
 
 G_END_DECLS

@@ -209,9 +209,6 @@ plan_hold (Planning *self)
       note (self, BAL_MECHANISM_HOLD, "too little is left for it to gain");
       return;
     }
-  /* The kernel hands out what is on the lists of CPUs before anything that the gain is made of. */
-  bytes = MIN (self->gain_left_bytes + self->facts->memory.per_cpu_free_bytes, self->spare_bytes);
-  bytes -= bytes % self->facts->memory.page_bytes;
   add_step (self, (BalPlanStep){.mechanism = BAL_MECHANISM_HOLD, .bytes = bytes});
 }
 

@@ -22,7 +22,6 @@ typedef struct
 static const UintMember byte_members[] = {
   MEMBER ("total-bytes", total_bytes),
   MEMBER ("free-bytes", free_bytes),
-  MEMBER ("per-cpu-free-bytes", per_cpu_free_bytes),
   MEMBER ("available-bytes", available_bytes),
   MEMBER ("clean-cache-bytes", clean_cache_bytes),
   MEMBER ("swap-total-bytes", swap_total_bytes),

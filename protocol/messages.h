@@ -120,11 +120,10 @@ typedef enum
 
 typedef struct
 {
-  guint64 total_bytes;        /* MemTotal */
-  guint64 free_bytes;         /* MemFree */
-  guint64 per_cpu_free_bytes; /* free, but not among them: on lists of single CPUs */
-  guint64 available_bytes;    /* MemAvailable */
-  guint64 clean_cache_bytes;  /* file pages that a trim could give up, neither dirty nor shmem */
+  guint64 total_bytes;       /* MemTotal */
+  guint64 free_bytes;        /* MemFree */
+  guint64 available_bytes;   /* MemAvailable */
+  guint64 clean_cache_bytes; /* file pages that a trim could give up, neither dirty nor shmem */
   guint64 swap_total_bytes;
   guint64 swap_free_bytes;
   guint64 page_bytes;

@@ -136,7 +136,7 @@ OLD = "$((number - 1))"
 
 
 def memory_info(free_mib):
-    return {"total-bytes": 512 * MIB, "free-bytes": free_mib * MIB, "per-cpu-free-bytes": 0, "available-bytes": free_mib * MIB,
+    return {"total-bytes": 512 * MIB, "free-bytes": free_mib * MIB, "available-bytes": free_mib * MIB,
             "clean-cache-bytes": 0, "swap-total-bytes": 0, "swap-free-bytes": 0, "page-bytes": 4096,
             "block-bytes": 128 * MIB, "held-bytes": 0, "holdable-bytes": free_mib * MIB, "boot-id": "x",
             "overcommit-mode": 0, "panic-on-oom": 0, "oom-kill-allocating-task": False}

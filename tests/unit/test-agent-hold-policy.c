@@ -100,85 +100,51 @@ test_policy_two_nodes (void)
   g_assert_cmpuint (held, >, 1000 * MIB);
 }
 
-/* What of a chunk is taken in small pages from a zone with a GiB of huge pages and @fragment_bytes,
- * a tenth of which on a CPU's list. 0: all of it in huge ones. */
-static guint64
-small_bytes (BalHoldFragments *known, guint64 fragment_bytes)
-{
-  const BalZone zone = {.free_pages =
-                          (1024 * MIB + fragment_bytes) / PAGE - fragment_bytes / PAGE / 10,
-                        .per_cpu_pages = fragment_bytes / PAGE / 10};
-  BalHoldStep step = {.bytes = CHUNK};
-
-  return bal_hold_policy_wants_huge (known, &zone, PAGE, 512, &step) ? 0 : step.bytes;
-}
-
 /* Fragments go first, as long as chunks are made of them. */
 static void
 test_policy_fragments (void)
 {
+  const BalHoldStep step = {.bytes = CHUNK};
+  const BalHoldStep small = {.bytes = MIB};
   BalHoldFragments known = {0};
-  guint64 fragment_bytes = 4 * CHUNK + 7 * MIB;
+  guint64 huge_blocks = 512;
+  guint64 fragment_bytes = 5 * CHUNK;
+  guint n_small = 0;
 
-  for (guint i = 0; i < 4; i++, fragment_bytes -= CHUNK)
-    g_assert_cmpuint (small_bytes (&known, fragment_bytes), ==, CHUNK);
-  g_assert_cmpuint (small_bytes (&known, fragment_bytes), ==, 6 * MIB);
-  g_assert_cmpuint (small_bytes (&known, MIB), ==, 0);
-}
-
-/* Fragments that chunks are not made of. */
-static void
-test_policy_fragments_stay (void)
-{
-  BalHoldFragments known = {0};
+  for (; fragment_bytes >= CHUNK; fragment_bytes -= CHUNK, n_small++)
+    g_assert_false (bal_hold_policy_wants_huge (&known, &step,
+                                                fragment_bytes + huge_blocks * 2 * MIB,
+                                                huge_blocks));
+  g_assert_cmpuint (n_small, ==, 5);
+  g_assert_true (
+    bal_hold_policy_wants_huge (&known, &step, fragment_bytes + 1024 * MIB, huge_blocks));
 
   /* Another program frees as much as half of what a chunk took. */
-  g_assert_cmpuint (small_bytes (&known, 5 * CHUNK), ==, CHUNK);
-  g_assert_cmpuint (small_bytes (&known, 5 * CHUNK - CHUNK / 2), ==, CHUNK);
-  g_assert_cmpuint (known.misses, ==, 0);
+  known = (BalHoldFragments){0};
+  g_assert_false (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK, 512));
+  g_assert_false (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
 
   /* Those that stay through three chunks are left alone, whatever else comes and goes. */
-  g_assert_cmpuint (small_bytes (&known, 5 * CHUNK - CHUNK / 2), ==, CHUNK);
-  g_assert_cmpuint (small_bytes (&known, 5 * CHUNK - CHUNK / 2), ==, CHUNK);
-  g_assert_cmpuint (small_bytes (&known, 5 * CHUNK - CHUNK / 2), ==, 0);
-  g_assert_cmpuint (small_bytes (&known, 2 * CHUNK), ==, 0);
+  g_assert_false (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
+  g_assert_false (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
+  g_assert_true (
+    bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 5 * CHUNK - CHUNK / 2, 512));
+  g_assert_true (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + 2 * CHUNK, 512));
 
   /* In a row, that is. */
   known = (BalHoldFragments){.expected_bytes = CHUNK, .misses = 2};
-  g_assert_cmpuint (small_bytes (&known, CHUNK), ==, CHUNK);
+  g_assert_false (bal_hold_policy_wants_huge (&known, &step, 1024 * MIB + CHUNK, 512));
   g_assert_cmpuint (known.misses, ==, 0);
-}
 
-/* Huge pages are never asked for where they would have to be made, nor for less than one. */
-static void
-test_policy_huge_pages (void)
-{
-  const BalZone zone = {.free_pages = CHUNK / PAGE};
-  BalHoldFragments known = {0};
-  BalHoldStep step = {.bytes = CHUNK};
-  BalHoldStep small = {.bytes = MIB};
-
-  g_assert_false (bal_hold_policy_wants_huge (&known, &zone, PAGE, CHUNK / (2 * MIB), &step));
-  g_assert_false (bal_hold_policy_wants_huge (&known, &zone, PAGE, 512, &small));
+  /* Never what would have to be made, nor for less than one. */
+  known = (BalHoldFragments){0};
+  g_assert_false (bal_hold_policy_wants_huge (&known, &step, CHUNK, CHUNK / (2 * MIB)));
+  g_assert_false (bal_hold_policy_wants_huge (&known, &small, 1024 * MIB, 512));
   /* More huge blocks than free memory: they were counted later. */
-  g_assert_true (bal_hold_policy_wants_huge (&known, &zone, PAGE, 512, &step));
-  g_assert_cmpuint (step.bytes, ==, CHUNK);
-}
-
-static void
-test_policy_zone (void)
-{
-  BalZones zones = {
-    .count = 4,
-    .zones = {{.node = 0, .free_pages = 100},
-              {.node = 0, .free_pages = 200, .high_pages = 50, .protection_pages = 60},
-              {.node = 1, .free_pages = 50, .high_pages = 50},
-              {.node = 0}}};
-
-  g_assert_true (bal_hold_policy_zone (&zones, 0) == &zones.zones[1]);
-  g_assert_null (bal_hold_policy_zone (&zones, 1));
-  zones.zones[1].free_pages = 110;
-  g_assert_true (bal_hold_policy_zone (&zones, 0) == &zones.zones[0]);
+  g_assert_true (bal_hold_policy_wants_huge (&known, &step, CHUNK, 512));
 }
 
 static void
@@ -209,8 +175,8 @@ test_zoneinfo_parses (TestRoot *root, gconstpointer user_data)
   g_assert_cmpuint (zones.zones[1].protection_pages, ==, 998);
   g_assert_cmpuint (zones.zones[2].protection_pages, ==, 0);
   g_assert_cmpuint (bal_zones_free_pages (&zones), ==, 3840 + 600000 + 182592);
-  g_assert_cmpuint (bal_zones_per_cpu_pages (&zones), ==, 1234);
-  g_assert_cmpstr (zones.zones[1].name, ==, "DMA32");
+  g_assert_cmpuint (bal_zones_node_free_pages (&zones, 0), ==, 3840 + 600000 + 182592 + 1234);
+  g_assert_cmpuint (bal_zones_node_free_pages (&zones, 1), ==, 0);
   g_assert_cmpuint (bal_zones_managed_pages (&zones), ==, 3840 + 745961 + 252548);
   g_assert_false (bal_zones_many_nodes (&zones));
 }
@@ -248,11 +214,7 @@ test_zoneinfo_without_zones (TestRoot *root, gconstpointer user_data)
 static void
 test_buddyinfo (TestRoot *root, gconstpointer user_data)
 {
-  const BalZone dma32 = {.node = 0, .name = "DMA32"};
-  const BalZone normal = {.node = 1, .name = "Normal"};
-  const BalZone none = {.node = 0, .name = "Normal"};
-
-  g_assert_cmpuint (bal_buddy_blocks (root->path, &dma32, 9), ==, 0);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 0, 9), ==, 0);
   test_root_put (root, "/proc/buddyinfo",
                  "Node 0, zone      DMA      0      0      0      0      0      0      0      "
                  "1      0      1      3 \n"
@@ -260,10 +222,10 @@ test_buddyinfo (TestRoot *root, gconstpointer user_data)
                  "1      2      4    719 \n"
                  "Node 1, zone   Normal      3      0      2      3      1      2      1      "
                  "1      1      5    221 \n");
-  g_assert_cmpuint (bal_buddy_blocks (root->path, &dma32, 9), ==, 4 + 2 * 719);
-  g_assert_cmpuint (bal_buddy_blocks (root->path, &normal, 9), ==, 5 + 2 * 221);
-  g_assert_cmpuint (bal_buddy_blocks (root->path, &normal, 10), ==, 221);
-  g_assert_cmpuint (bal_buddy_blocks (root->path, &none, 9), ==, 0);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 0, 9), ==, 1 + 2 * 3 + 4 + 2 * 719);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 1, 9), ==, 5 + 2 * 221);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 1, 10), ==, 221);
+  g_assert_cmpuint (bal_buddy_blocks (root->path, 2, 9), ==, 0);
 }
 
 int
@@ -277,9 +239,6 @@ main (int argc, char **argv)
   g_test_add_func ("/hold-policy/step-stops-at-headroom", test_policy_step_stops_at_headroom);
   g_test_add_func ("/hold-policy/two-nodes", test_policy_two_nodes);
   g_test_add_func ("/hold-policy/fragments", test_policy_fragments);
-  g_test_add_func ("/hold-policy/fragments-stay", test_policy_fragments_stay);
-  g_test_add_func ("/hold-policy/huge-pages", test_policy_huge_pages);
-  g_test_add_func ("/hold-policy/zone", test_policy_zone);
   g_test_add_func ("/hold-policy/refusals", test_policy_refusals);
   TEST_ROOT_ADD ("/zoneinfo/parses", test_zoneinfo_parses);
   TEST_ROOT_ADD ("/zoneinfo/many-zones", test_zoneinfo_of_many_zones);

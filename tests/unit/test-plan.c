@@ -101,26 +101,6 @@ test_holds_the_gain (Case *self, gconstpointer data)
   g_assert_cmpuint (plan.headroom_bytes, ==, 200 * MIB);
 }
 
-/* Above the gain, which does not count them, and below the headroom; never for their own sake. */
-static void
-test_holds_what_is_on_the_lists_of_cpus (Case *self, gconstpointer data)
-{
-  g_auto (BalPlan) plan = {0};
-  g_auto (BalPlan) small = {0};
-  g_auto (BalPlan) little = {0};
-
-  self->facts.memory.per_cpu_free_bytes = 80 * MIB;
-  bal_plan_make (&self->facts, &self->policy, &plan);
-  g_assert_cmpuint (only_step (&plan, BAL_MECHANISM_HOLD)->bytes, ==, 3 * GIB + 80 * MIB);
-  g_assert_cmpuint (plan.gain_bytes, ==, 3 * GIB);
-  self->facts.guest_free_bytes = 3 * GIB + 250 * MIB;
-  bal_plan_make (&self->facts, &self->policy, &small);
-  g_assert_cmpuint (only_step (&small, BAL_MECHANISM_HOLD)->bytes, ==, 3 * GIB + 50 * MIB);
-  self->facts.backed_free_bytes = self->facts.filled_free_bytes = 60 * MIB;
-  bal_plan_make (&self->facts, &self->policy, &little);
-  g_assert_cmpuint (little.steps->len, ==, 0);
-}
-
 static void
 test_leaves_the_headroom (Case *self, gconstpointer data)
 {
@@ -391,7 +371,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 #define ADD(name) g_test_add ("/plan/" #name, Case, NULL, set_up, test_##name, tear_down)
   ADD (holds_the_gain);
-  ADD (holds_what_is_on_the_lists_of_cpus);
   ADD (leaves_the_headroom);
   ADD (headroom_has_a_minimum);
   ADD (untouched_guest_is_left_alone);
