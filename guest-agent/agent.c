@@ -100,6 +100,6 @@ bal_agent_run (const char *channel_path, const BalAgentConfig *config, GError **
   g_clear_pointer (&hold, bal_hold_free);
   /* Unplugged, which is no failure: a unit that ends so is stopped, not failed. */
   if (self.channel_lost)
-    g_message ("Channel %s is gone; all held memory was given back.", channel_path);
+    g_message ("Channel %s is gone; what was held is given back.", channel_path);
   return served;
 }

@@ -53,8 +53,9 @@ typedef struct
  * What a guest has written and freed again may lie about in fragments smaller than those, and then
  * the huge blocks are rather what it never touched: to hold those would cost the host memory
  * instead of saving it. So fragments go first, as the kernel hands out the smallest block that
- * will do. Not those of other kinds of pages (migrate types, mm/page_alloc.c): when three chunks in
- * a row were not made of them they are left alone for good, as each costs huge pages. */
+ * will do. Some it keeps for itself (other migrate types, mm/page_alloc.c): when three chunks in a
+ * row were not made of fragments, what is left of them is let be for good, as each try costs huge
+ * pages. */
 gboolean bal_hold_policy_wants_huge (BalHoldFragments *self,
                                      const BalHoldStep *step,
                                      guint64 free_bytes,

@@ -38,8 +38,8 @@ largest_number (const char *list)
   return largest;
 }
 
-/* One line of the section that begins at "pages free". Per-CPU lines such as "high:" carry a colon,
- * so they never match. */
+/* One line of the section that begins at "pages free". Per-CPU lines carry a colon, so that their
+ * "high:" is not taken for the zone's. */
 static void
 parse_pages_line (BalZone *zone, const char *line)
 {

@@ -22,7 +22,7 @@ typedef struct
   guint node;
   guint64 free_pages;
   guint64 per_cpu_pages; /* as free, on the lists of single CPUs */
-  guint64 high_pages; /* high watermark, boost included */
+  guint64 high_pages;    /* high watermark, boost included */
   guint64
     protection_pages; /* lowmem reserve kept from allocations that could go to a higher zone */
   guint64 managed_pages;

@@ -77,19 +77,21 @@ class Soak:
         return self.source.virsh("domjobabort", self.guest.name, check=False).returncode == 0
 
     def agent_dies(self):
-        return self._kill_in_guest("ballast-agent")
+        return self._kill_in_guest(self.guest.agent_pid() or "")
 
     def holder_dies(self):
-        return self._kill_in_guest("ballast-holder")
+        return self._kill_in_guest("$(pidof ballast-holder)")
 
-    def _kill_in_guest(self, name):
-        return "killed" in self.guest.shell(f"kill -9 $(pidof {name}) && echo killed", check=False)
+    def _kill_in_guest(self, pid):
+        return "killed" in self.guest.shell(f"kill -9 {pid} && echo killed", check=False)
 
     def guest_needs_memory(self):
         """More than is left, but no more than there was."""
-        held = held_bytes(self.guest)
-        self.guest.verify_fill((self.guest.meminfo()["MemAvailable"] + held // 2) // MIB)
-        return held > 0
+        info = self.guest.meminfo()
+        if info["Mlocked"] < 64 * MIB:
+            return False
+        self.guest.verify_fill((info["MemAvailable"] + info["Mlocked"] // 2) // MIB)
+        return True
 
     def guest_reboots(self):
         self.guest.reboot(lambda: self.guest.qmp('{"execute": "system_reset"}'))
@@ -209,7 +211,7 @@ def test_soak(bed, dirty, hooks, seed, request):
         for number in range(request.config.getoption("--soak-migrations")):
             soak.check(before, soak.migrate(number))
         print(f"soak: {soak.came} came, {soak.stayed} stayed; struck {dict(soak.struck)}, missed {dict(soak.missed)}")
-        # Else it would show nothing.
-        assert soak.struck.total() > soak.missed.total()
+        # Else it would show nothing about it.
+        assert all(soak.struck[name] > 0 for name, count in soak.missed.items() if count > 5)
     finally:
         soak.close()

@@ -243,15 +243,17 @@ def test_source_host_stands_still_in_the_transfer(bed, dirty, daemons):
     with PlainMigration(guest) as running:
         running.wait_for_hold()
         stopped = (bed.src.libvirtd_pid(), guest.qemu_pid)
-        running.stand_still()
-        daemons[0].stand_still()
-        for pid in stopped:
-            bed.src.kill(pid, signal.SIGSTOP)
-        time.sleep(5)
-        for pid in stopped:
-            bed.src.kill(pid, signal.SIGCONT)
-        daemons[0].go_on()
-        running.go_on()
+        try:
+            running.stand_still()
+            daemons[0].stand_still()
+            for pid in stopped:
+                bed.src.kill(pid, signal.SIGSTOP)
+            time.sleep(5)
+        finally:
+            for pid in stopped:
+                bed.src.kill(pid, signal.SIGCONT)
+            daemons[0].go_on()
+            running.go_on()
         assert job_phase(bed.src, guest.name) == MIGRATES
         running.complete()
     check_settled(guest, before, bed.dst)
