@@ -227,7 +227,7 @@ def test_guest_needs_its_memory_in_the_transfer(bed, dirty, daemons):
         running.wait_for_hold()
         left_mib = guest.meminfo()["MemAvailable"] // MIB
         assert guest.verify_fill(left_mib + 150) == left_mib + 150
-        assert held_bytes(guest) == 0
+        assert held_bytes(guest) < MIB
         assert job_phase(bed.src, guest.name) == MIGRATES
         running.complete()
     guest.moved_to(bed.dst)
